@@ -1,6 +1,7 @@
 package githttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -153,6 +154,26 @@ func TestEvictionEndsAWrite(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("it goes on")
+	}
+}
+
+// Attack: fetches of one wiki, which git takes long to answer, hold all processes.
+// Another wiki's doesn't wait.
+func TestProcessesAreShared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range wikiSlots {
+		if _, err := w.door.acquireProcess(t.Context(), "eve"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := w.door.acquireProcess(ctx, "eve"); !errors.Is(err, errBusy) {
+		t.Errorf("more than a wiki's share: %v", err)
+	}
+	if _, err := w.door.acquireProcess(t.Context(), "bob"); err != nil {
+		t.Errorf("another wiki: %v", err)
 	}
 }
 

@@ -130,6 +130,9 @@ func (s *Service) fetchOnce(r *http.Request, id string, now time.Time) (*store.C
 	return c.(*store.Client), nil
 }
 
+// newFetchSlots returns the slots for fetches, by address.
+func newFetchSlots() *budget.Slots { return budget.NewSlots(maxFetches, maxFetchesEach) }
+
 // acquireFetch waits for a slot for a fetch.
 func (s *Service) acquireFetch(r *http.Request) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), documentTimeout)

@@ -126,7 +126,7 @@ func New(o Options) (*Service, error) {
 	}
 	s.host, s.name = origin.Host, origin.Hostname()
 	s.documents.client = documentHTTPClient(o.Outbound)
-	s.documents.slots = budget.NewSlots(maxFetches, maxFetchesEach)
+	s.documents.slots = newFetchSlots()
 	for _, route := range Routes {
 		if o.Single != "" {
 			route = route.onSingleHost()

@@ -25,3 +25,21 @@ func TestFinishedPagesAreShared(t *testing.T) {
 		t.Errorf("%d pages are cached, want half of the room for one wiki", n)
 	}
 }
+
+// Attack: the members of one wiki fill the cache of accounts. They get a share of it.
+func TestCachedAccountsAreShared(t *testing.T) {
+	t.Parallel()
+	cache := newAccounts()
+	part := &accountPart{html: make([]byte, 100_000)}
+	bobs := accountData{Slug: "bob"}
+	cache.Set(bobs, part)
+	for i := range 100 {
+		cache.Set(accountData{Slug: "ada", Draft: fmt.Sprint("/", i)}, part)
+	}
+	if _, ok := cache.GetIfPresent(bobs); !ok {
+		t.Error("another wiki's account is gone")
+	}
+	if n := cache.EstimatedSize(); n < 5 || n > 12 {
+		t.Errorf("%d accounts are cached, want a quarter of the room for one wiki", n)
+	}
+}
