@@ -73,6 +73,7 @@ func methods(w *world) []method {
 	ctx := w.ctx
 	return []method{
 		{"Head", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Head(ctx, a)) }},
+		{"ExportSizes", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.ExportSizes(ctx, a)) }},
 		{"Stats", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Stats(ctx, a)) }},
 		{"Find", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Find(ctx, a, "Page")) }},
 		{"Page", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Page(ctx, a, "Page", "")) }},

@@ -132,7 +132,7 @@ func (s *Service) StartExport(ctx context.Context, a wiki.Access, r ExportReques
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	run := exportRun{s: s, w: w, a: a, pause: pause, out: bufio.NewWriterSize(file, 256<<10)}
+	run := exportRun{s: s, w: w, a: a, pause: pause, out: bufio.NewWriterSize(file, 256<<10), written: file.size}
 	making := file.fill(func() error { return run.make(ctx, r) })
 	return &Export{spool: file, stop: sync.OnceFunc(func() {
 		cancel()
@@ -154,12 +154,55 @@ func waitForExport(ctx context.Context, slots *budget.Slots, slug string) (relea
 	return release, err
 }
 
+// An exportSize is the size of the last export of a wiki in one format.
+type exportSize struct {
+	bytes int64
+	head  string // commit id
+}
+
+func (exportSize) weight() uint32 { return 100 }
+
+func exportSizeKey(slug string, f ExportFormat) cacheKey {
+	return cacheKey{"exportsize", slug, string(f)}
+}
+
+// An ExportSize says how large a download is.
+type ExportSize struct {
+	Bytes int64 // 0 if it isn't known
+	About bool  // the wiki has changed since, or it is an estimate
+}
+
+// ExportSizes returns the sizes of a wiki's exports by format: those of the last ones. A
+// bundle that wasn't made yet is estimated by the history, which is compressed, too.
+func (s *Service) ExportSizes(ctx context.Context, a wiki.Access) (map[ExportFormat]ExportSize, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	stats, err := w.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[ExportFormat]ExportSize{ExportBundle: {stats.HistoryBytes, true}}
+	_, head := w.Head()
+	for f := range exportFormats {
+		if c, ok := s.cache.GetIfPresent(exportSizeKey(w.Slug(), f)); ok {
+			last := c.(*exportSize)
+			sizes[f] = ExportSize{last.bytes, last.head != head}
+		}
+	}
+	return sizes, nil
+}
+
 // An exportRun makes one export.
 type exportRun struct {
 	s   *Service
 	w   *content.Wiki
 	a   wiki.Access
 	out *bufio.Writer
+
+	written func() int64 // bytes so far
 
 	turn, processor *budget.Turn  // of the wiki, and of all exports
 	began           time.Time     // of the current slice
@@ -188,6 +231,10 @@ func (x *exportRun) make(ctx context.Context, r ExportRequest) error {
 	}
 	if err == nil {
 		err = x.out.Flush()
+	}
+	if err == nil {
+		_, head := x.w.Head()
+		x.s.cache.Set(exportSizeKey(x.w.Slug(), r.Format), &exportSize{x.written(), head})
 	}
 	if err != nil && ctx.Err() != nil && caller.Err() == nil {
 		err = wiki.Problemf(wiki.ErrUnavailable, "", "Making this export took too long, so it was stopped. Clone the wiki instead, or try again later.")

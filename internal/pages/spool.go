@@ -73,6 +73,13 @@ func (s *spool) Write(data []byte) (int, error) {
 	return n, err
 }
 
+// size returns how many bytes were written.
+func (s *spool) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written
+}
+
 // Read implements io.Reader. It waits for bytes.
 func (s *spool) Read(buf []byte) (int, error) {
 	s.mu.Lock()

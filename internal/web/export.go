@@ -15,6 +15,7 @@ import (
 type exportPage struct {
 	Frame
 	Stats pages.Stats
+	Sizes map[pages.ExportFormat]pages.ExportSize
 }
 
 func (h *Handler) showExport(v *visit) error {
@@ -22,9 +23,27 @@ func (h *Handler) showExport(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := &exportPage{Frame: h.frame(v, "Export"), Stats: stats}
+	sizes, err := h.o.Pages.ExportSizes(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	p := &exportPage{Frame: h.frame(v, "Export"), Stats: stats, Sizes: sizes}
 	p.NoIndex, p.Pages = true, stats.Pages
 	return h.render(v, http.StatusOK, "export", p)
+}
+
+// Size returns the size of a download for people, "" if it isn't known.
+func (p *exportPage) Size(format pages.ExportFormat) string {
+	switch size := p.Sizes[format]; {
+	case size.Bytes == 0 && format == pages.ExportMarkdown:
+		return humanBytes(p.Stats.CurrentBytes) + " unpacked"
+	case size.Bytes == 0:
+		return ""
+	case size.About:
+		return "about " + humanBytes(size.Bytes)
+	default:
+		return humanBytes(size.Bytes)
+	}
 }
 
 // downloadExport sends the wiki in one format while it is being made. An error aborts

@@ -3,6 +3,7 @@ package web
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +43,7 @@ func TestExportPage(t *testing.T) {
 	reader := w.anonymous()
 	reader.get(on("ada", "/Home")).has(`href="/-/export"`)
 	w.as("ada").get(on("ada", "/-/settings")).has(`href="/-/export"`)
-	reader.get(on("ada", "/-/export")).want(http.StatusOK).has("Take it with you", `href="/-/export/markdown"`, `href="/-/export/bundle"`, "git clone")
+	reader.get(on("ada", "/-/export")).want(http.StatusOK).has("Take it with you", `href="/-/export/markdown"`, `href="/-/export/bundle"`, "git clone", " unpacked</span>", `num">about `)
 	got := reader.get(on("ada", "/-/export/markdown")).want(http.StatusOK)
 	if kind, file := got.header.Get("Content-Type"), got.header.Get("Content-Disposition"); kind != "application/zip" || file != `attachment; filename="ada-markdown.zip"` {
 		t.Errorf("sent as %s, %s", kind, file)
@@ -54,7 +55,11 @@ func TestExportPage(t *testing.T) {
 		t.Errorf("HEAD: %q %v", head.body, head.header)
 	}
 	reader.get(on("ada", "/-/export/docx")).want(http.StatusNotFound).has("no export format")
-	reader.get(on("ada", "/-/export/bundle")).want(http.StatusOK).has("# v2 git bundle\n")
+	bundle := reader.get(on("ada", "/-/export/bundle")).want(http.StatusOK).has("# v2 git bundle\n")
+	sizes := []string{fmt.Sprintf(`num">%s</span>`, humanBytes(int64(len(got.body)))), fmt.Sprintf(`num">%s</span>`, humanBytes(int64(len(bundle.body))))}
+	reader.get(on("ada", "/-/export")).want(http.StatusOK).has(sizes...)
+	w.put("ada", "New", "text")
+	reader.get(on("ada", "/-/export")).want(http.StatusOK).has(strings.Replace(sizes[0], "num\">", "num\">about ", 1))
 }
 
 // Attack: a user without read access downloads a wiki, or finds another

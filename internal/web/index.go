@@ -212,28 +212,30 @@ var linkEscapes = strings.NewReplacer("[", `\[`, "]", `\]`, "\\", `\\`)
 
 func linkText(title string) string { return linkEscapes.Replace(title) }
 
-// maxFull is the size limit of /llms-full.txt, in bytes: no model reads more.
-const maxFull = 8 << 20
+// maxFullPart bounds a part of /llms-full.txt, in bytes, unless one page is larger: about
+// 250,000 tokens.
+const maxFullPart = 1 << 20
 
-// showLLMsFull serves all pages in one text.
+// showLLMsFull serves the text of all pages, in parts.
 func (h *Handler) showLLMsFull(v *visit) error {
 	entries, err := h.o.Pages.List(v.ctx(), v.a, pages.ListFilter{})
 	if err != nil {
 		return err
 	}
+	starts := partStarts(entries, func(e pages.Entry) int { return int(e.Size) + 100 + len(e.Name.URL()) }, maxFullPart)
+	part, at := partOf(entries, starts, v.listNumber())
 	var b bytes.Buffer
 	h.llmsHead(&b, v.a.Site())
-	for i, e := range entries {
-		if b.Len() > maxFull {
-			fmt.Fprintf(&b, "\n\n%d more pages are omitted here; see /llms.txt for the full list.\n", len(entries)-i)
-			break
-		}
+	for _, e := range part {
 		p, err := h.o.Pages.Page(v.ctx(), v.a, string(e.Name), "")
 		if err != nil {
 			continue // deleted since the list was read
 		}
 		fmt.Fprintf(&b, "\n\n<!-- %s%s -->\n\n", h.o.WikiOrigin(v.slug), e.Name.URL())
 		b.Write(p.Source)
+	}
+	if at < len(starts) {
+		fmt.Fprintf(&b, "\n\nPart %d of %d. The next: %s/llms-full.txt?part=%d\n", at, len(starts), h.o.WikiOrigin(v.slug), at+1)
 	}
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
 	return nil

@@ -128,6 +128,17 @@ func TestLargeWiki(t *testing.T) {
 	if got := count(llms, regexp.MustCompile(`(?m)^- \[[^\]]*\]`)); got < n-n/3 {
 		t.Errorf("llms.txt has %d of %d pages", got, n)
 	}
+	full, parts := "", 0
+	for m := []string{"", "1"}; m != nil; parts++ {
+		part := b.get(on("dan", "/llms-full.txt?part="+m[1])).want(http.StatusOK).body
+		if full += part; len(part) > maxFullPart+200 {
+			t.Errorf("part %s of llms-full.txt has %d bytes", m[1], len(part))
+		}
+		m = regexp.MustCompile(`The next: [^\s]*/llms-full.txt\?part=([0-9]+)`).FindStringSubmatch(part)
+	}
+	if got := strings.Count(full, "see [[Missing "); got != n || slow.Enabled() && parts < 2 {
+		t.Errorf("llms-full.txt has %d of %d pages in %d parts", got, n, parts)
+	}
 	t.Logf("the largest of %d pages: %s with %d bytes", len(sizes), largest, sizes[largest])
 }
 
