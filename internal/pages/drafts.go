@@ -206,6 +206,11 @@ func (s *Service) Drafts(ctx context.Context, a wiki.Access) ([]Draft, error) {
 		return nil, err
 	}
 	defer release()
+	return draftsOf(ctx, w, a)
+}
+
+// draftsOf lists the caller's drafts in an open wiki. Agents of no person have none.
+func draftsOf(ctx context.Context, w *content.Wiki, a wiki.Access) ([]Draft, error) {
 	if a.Caller().User.DID == "" {
 		return nil, nil
 	}
@@ -227,7 +232,7 @@ func (s *Service) ListDrafts(ctx context.Context, a wiki.Access) ([]ListedDraft,
 		return nil, err
 	}
 	defer release()
-	drafts, err := s.Drafts(ctx, a)
+	drafts, err := draftsOf(ctx, w, a)
 	if err != nil {
 		return nil, err
 	}
