@@ -15,9 +15,9 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// plainLog returns the logger of commands that people run.
-func plainLog() *slog.Logger {
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+// openBackups opens a directory of backups, with write also for writing.
+func openBackups(ctx context.Context, dir string, write bool) (*backup.Repository, error) {
+	return backup.Open(ctx, dir, write, time.Now, textLog(slog.LevelInfo, false))
 }
 
 type backupCommand struct {
@@ -36,7 +36,7 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 	if _, err := os.Stat(filepath.Join(c.Data, "robot.db")); err != nil {
 		return fmt.Errorf("--data: %s isn't a data directory: %w", c.Data, err)
 	}
-	r, err := backup.Open(ctx, c.Dir, true, time.Now, plainLog())
+	r, err := openBackups(ctx, c.Dir, true)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := backup.Open(ctx, c.Dir, true, time.Now, plainLog())
+	r, err := openBackups(ctx, c.Dir, true)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	r, err := backup.Open(ctx, c.Dir, false, time.Now, plainLog())
+	r, err := openBackups(ctx, c.Dir, false)
 	if err != nil {
 		return err
 	}

@@ -57,16 +57,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("%w (choose another address with --listen, 127.0.0.1:0 for any free port)", err)
-	}
-	defer listener.Close()
-	err = c.serve(ctx, cfg, listener)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // stopped during startup
-	}
-	return err
+	return listenAndServe(ctx, cfg.Listen, func(listener net.Listener) error { return c.serve(ctx, cfg, listener) })
 }
 
 // dataDir returns the requested directory, or a temporary one that remove deletes.
@@ -79,11 +70,7 @@ func (c devCommand) dataDir() (dir string, remove func() error, err error) {
 }
 
 func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.Listener) (err error) {
-	level := slog.LevelInfo
-	if c.Verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := textLog(slog.LevelInfo, c.Verbose)
 	origins, err := cfg.Origins(listener.Addr())
 	if err != nil {
 		return err

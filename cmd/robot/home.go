@@ -71,24 +71,11 @@ func (c homeStartCommand) Run(ctx context.Context) (err error) {
 		}
 		cfg.Wiki = homeSlug(cmp.Or(c.Name, exported.Slug), c.From)
 	}
-	listener, err := listen(ctx, cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("%w (choose another address with --listen, 127.0.0.1:0 for any free port)", err)
-	}
-	defer listener.Close()
-	err = c.serve(ctx, cfg, listener)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // stopped during startup
-	}
-	return err
+	return listenAndServe(ctx, cfg.Listen, func(listener net.Listener) error { return c.serve(ctx, cfg, listener) })
 }
 
 func (c homeStartCommand) serve(ctx context.Context, cfg config.Config, listener net.Listener) (err error) {
-	level := slog.LevelWarn
-	if c.Verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := textLog(slog.LevelWarn, c.Verbose)
 	origins, err := cfg.Origins(listener.Addr())
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"time"
 
 	"robot.wtf/internal/backup"
 )
@@ -22,7 +21,7 @@ func (c keepCommand) Run(ctx context.Context) (err error) {
 	if c.Snapshot == "" && c.Release {
 		return errors.New("name the backup to release: without --release, they are listed")
 	}
-	r, err := backup.Open(ctx, c.Backup, c.Snapshot != "", time.Now, plainLog())
+	r, err := openBackups(ctx, c.Backup, c.Snapshot != "")
 	if err != nil {
 		return err
 	}

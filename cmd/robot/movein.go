@@ -20,12 +20,26 @@ import (
 
 // moveInCommand moves everything from the Python robot.wtf here.
 type moveInCommand struct {
-	From   string            `required:"" placeholder:"DIR" type:"path" help:"Data directory of the Python robot.wtf, with its robot.db. Nothing in it is changed."`
-	Data   string            `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory to move into."`
-	Rename map[string]string `placeholder:"OLD=NEW" help:"Move the wiki OLD to the name NEW. Can be repeated."`
-	Vouch  bool              `help:"Vouch for the pages: agents then read them as a member's words."`
-	DryRun bool              `xor:"mode" help:"Print what would happen, and change nothing."`
-	Verify bool              `xor:"mode" help:"Compare what was moved with the original, and change nothing."`
+	From string `required:"" placeholder:"DIR" type:"path" help:"Data directory of the Python robot.wtf, with its robot.db. Nothing in it is changed."`
+	moveFlags
+	Vouch  bool `help:"Vouch for the pages: agents then read them as a member's words."`
+	DryRun bool `xor:"mode" help:"Print what would happen, and change nothing."`
+	Verify bool `xor:"mode" help:"Compare what was moved with the original, and change nothing."`
+}
+
+// moveFlags are the flags that moves in both directions share.
+type moveFlags struct {
+	Data   string            `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory of this service."`
+	Rename map[string]string `placeholder:"OLD=NEW" help:"The wiki OLD has the name NEW here. Can be repeated."`
+}
+
+// operate calls do with an operator of the data directory.
+func (f moveFlags) operate(ctx context.Context, do func(operator) error) error {
+	opened := func() (config.Config, config.Origins, error) {
+		cfg, origins := config.Offline(f.Data)
+		return cfg, origins, nil
+	}
+	return withOperator(ctx, f.Data, opened, do)
 }
 
 // Run moves everything that changed since the last run.
@@ -39,26 +53,22 @@ func (c moveInCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened := func() (config.Config, config.Origins, error) {
-		cfg, origins := config.Offline(c.Data)
-		return cfg, origins, nil
-	}
 	if !c.DryRun {
-		return withOperator(ctx, c.Data, opened, func(run operator) error {
+		return c.operate(ctx, func(run operator) error {
 			if m.run = run; c.Verify {
 				return m.verify(ctx)
 			}
 			return m.move(ctx)
 		})
 	}
-	if err := withOperator(ctx, c.Data, opened, func(run operator) error { m.run = run; return m.checkNames(ctx) }); err != nil {
+	if err := c.operate(ctx, func(run operator) error { m.run = run; return m.checkNames(ctx) }); err != nil {
 		return err
 	}
 	cfg, origins := config.Offline(scratch + "/rehearsal")
 	if err := os.Mkdir(cfg.Data, 0o700); err != nil {
 		return err
 	}
-	s, err := openService(ctx, cfg, origins, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	s, err := openService(ctx, cfg, origins, textLog(slog.LevelError, false))
 	if err != nil {
 		return err
 	}

@@ -14,16 +14,14 @@ import (
 	"slices"
 	"strings"
 
-	"robot.wtf/internal/config"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/original"
 )
 
 // moveOutCommand brings commits made here back to the Python robot.wtf.
 type moveOutCommand struct {
-	To     string            `required:"" placeholder:"DIR" type:"path" help:"Data directory of the Python robot.wtf. Only its repositories change."`
-	Data   string            `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory that the wikis were moved into."`
-	Rename map[string]string `placeholder:"OLD=NEW" help:"The wiki OLD was moved to the name NEW. Can be repeated."`
+	To string `required:"" placeholder:"DIR" type:"path" help:"Data directory of the Python robot.wtf. Only its repositories change."`
+	moveFlags
 }
 
 // Run fast-forwards the repository of each wiki that was moved in and written in since.
@@ -41,11 +39,7 @@ func (c moveOutCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened := func() (config.Config, config.Origins, error) {
-		cfg, origins := config.Offline(c.Data)
-		return cfg, origins, nil
-	}
-	return withOperator(ctx, c.Data, opened, func(run operator) error {
+	return c.operate(ctx, func(run operator) error {
 		m := moveOut{disk: disk, git: git, file: filepath.Join(scratch, "bundle"), names: map[string]string{}, run: run, out: os.Stdout}
 		for old, name := range c.Rename {
 			m.names[name] = old

@@ -63,7 +63,7 @@ func (c restoreCommand) oneWiki(ctx context.Context) (err error) {
 }
 
 func (c restoreCommand) fetch(ctx context.Context, scratch string) (_ backup.WikiCopy, err error) {
-	r, err := backup.Open(ctx, c.Dir, false, time.Now, plainLog())
+	r, err := openBackups(ctx, c.Dir, false)
 	if err != nil {
 		return backup.WikiCopy{}, err
 	}

@@ -113,7 +113,7 @@ func withOperator(ctx context.Context, dir string, opened func() (config.Config,
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := textLog(slog.LevelWarn, false)
 	s, err := openService(ctx, cfg, origins, log)
 	if err != nil {
 		return err
