@@ -14,7 +14,7 @@ import (
 	"sync"
 )
 
-//go:generate go run ./diagram
+//go:generate go run ./bundle diagram
 
 // diagramGzip is the document that draws a diagram in a frame; see diagram/main.go.
 //

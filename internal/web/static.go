@@ -16,7 +16,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-//go:generate go run ./editor
+//go:generate go run ./bundle editor
 
 //go:embed static
 var staticFiles embed.FS

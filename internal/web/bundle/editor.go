@@ -1,16 +1,7 @@
-// Editor bundles the source editor of the edit pages, which is CodeMirror with our
-// additions in src/, into one file:
-//
-//	cd internal/web/editor && npm ci --ignore-scripts
-//	go generate ./internal/web
-//
-// With -check it compares the committed file with the result instead.
 package main
 
 import (
-	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,37 +11,8 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// bundle is the file for browsers, below this directory's parent.
-const bundle = "static/editor.min.js"
-
-func main() {
-	check := flag.Bool("check", false, "compare the committed bundle with its sources")
-	dir := flag.String("dir", "editor", "this directory")
-	flag.Parse()
-	if err := run(*dir, *check); err != nil {
-		fmt.Fprintln(os.Stderr, "editor:", err)
-		os.Exit(1)
-	}
-}
-
-func run(dir string, check bool) error {
-	script, err := build(dir)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(filepath.Dir(dir), bundle)
-	if !check {
-		return os.WriteFile(path, script, 0o644)
-	}
-	committed, err := os.ReadFile(path)
-	if err == nil && !bytes.Equal(committed, script) {
-		err = errors.New(path + " is out of date: run go generate ./internal/web")
-	}
-	return err
-}
-
-// build returns the bundle, which begins with its packages' licences.
-func build(dir string) ([]byte, error) {
+// buildEditor returns the script, which begins with its packages' licences.
+func buildEditor(dir string) ([]byte, error) {
 	notice, err := notices(filepath.Join(dir, "node_modules"))
 	if err != nil {
 		return nil, err
@@ -67,10 +29,7 @@ func build(dir string) ([]byte, error) {
 		LegalComments:     api.LegalCommentsNone, // they are in the notice
 		Banner:            map[string]string{"js": notice},
 	})
-	for _, message := range slices.Concat(result.Errors, result.Warnings) {
-		err = errors.Join(err, errors.New(message.Text))
-	}
-	if err != nil {
+	if err := joinMessages(slices.Concat(result.Errors, result.Warnings)); err != nil {
 		return nil, err
 	}
 	return result.OutputFiles[0].Contents, nil
