@@ -29,7 +29,6 @@ import (
 	"strings"
 	"time"
 
-	"robot.wtf/internal/budget"
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/store"
