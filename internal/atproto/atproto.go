@@ -76,9 +76,13 @@ type Options struct {
 	// Resolver is the origin of a service that resolves handles whose own servers
 	// can't be asked (com.atproto.identity.resolveHandle); "" for none.
 	Resolver string
-	Lifetime time.Duration // of a sign-in; 0 for the constant Lifetime
-	Now      func() time.Time
-	Log      *slog.Logger
+	// AccountServer is the origin of the server for people who enter no account or have
+	// none; "" for Bluesky's.
+	AccountServer string
+	Completion    bool          // complete handles while people type, by Resolver
+	Lifetime      time.Duration // of a sign-in; 0 for the constant Lifetime
+	Now           func() time.Time
+	Log           *slog.Logger
 }
 
 // A Service signs people in.
@@ -99,6 +103,8 @@ type Service struct {
 	directory                       *identity.BaseDirectory // of DID documents only; resolveHandle resolves handles
 	names                           *net.Resolver
 	resolver                        string
+	accountServer                   string
+	completes                       bool
 	http                            *http.Client
 	keys                            *keys
 	metadata                        []byte
@@ -136,7 +142,7 @@ func New(o Options) (*Service, error) {
 		// a handle that moved is never taken for its former owner's. Only the
 		// beginning uses recent lookups.
 		directory: &identity.BaseDirectory{PLCURL: o.PLC, HTTPClient: documents, UserAgent: userAgent},
-		names:     outbound.Resolver(o.Outbound), resolver: o.Resolver,
+		names:     outbound.Resolver(o.Outbound), resolver: o.Resolver, accountServer: cmp.Or(o.AccountServer, defaultAccountServer), completes: o.Completion && o.Resolver != "",
 	}
 	config := oauth.ClientConfig{
 		ClientID:    o.Platform + MetadataPath,

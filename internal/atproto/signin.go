@@ -22,13 +22,21 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Begin starts a sign-in for what a person typed. It returns the address at
-// the person's own server to redirect the browser to, and sets a cookie to
-// tie the sign-in to the browser. back is where to go afterwards; the caller
-// checks it. invitation is the code of an invitation to use up if the person has no
-// account yet, or "". Errors wrap a Problem for the form. It returns within about 5
-// seconds.
-func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, typed, back, invitation string) (string, error) {
+// A Start is how a person wants to sign in.
+type Start struct {
+	Typed    string // a handle, DID or server, as typed
+	AtServer bool   // at the account server, which offers the accounts it knows
+	Create   bool   // with a new account at the account server
+	Back     string // where to go afterwards; the caller checks it
+	// Invitation is the code of an invitation to use up if the person has no account
+	// here yet, or "".
+	Invitation string
+}
+
+// Begin starts a sign-in. It returns the address at the person's own server to
+// redirect the browser to, and sets a cookie to tie the sign-in to the browser.
+// Errors wrap a Problem for the form. It returns within about 5 seconds.
+func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, start Start) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	asker := limit.Visitor(r.RemoteAddr)
@@ -37,11 +45,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return "", err
 	}
 	defer leave()
-	id, account, err := s.findAccount(ctx, asker, typed)
-	if err != nil {
-		return "", err
-	}
-	server, err := s.authServer(ctx, account)
+	at, err := s.findTarget(ctx, asker, start)
 	if err != nil {
 		return "", err
 	}
@@ -49,40 +53,43 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		s.log.Error("rotating atproto keys failed", "err", err) // the old key still signs
 	}
-	// The hint lets their server preselect the account.
-	request, err := pushRequest(ctx, s.client(signing), server, id)
+	request, err := pushRequest(ctx, s.client(signing), at)
 	if err != nil {
-		return "", fmt.Errorf("atproto: begin %s at %s: %w: %w", id, server.Issuer, err, serverProblem(server.Issuer, err))
+		return "", fmt.Errorf("atproto: begin %s at %s: %w: %w", at.hint, at.server.Issuer, err, serverProblem(at.server.Issuer, err))
 	}
-	s.limits.Served(hostOf(account.PDSEndpoint()))
-	s.limits.Served(hostOf(server.Issuer))
-	request.AccountDID = &account.DID
-	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id, Handle: account.Handle}
-	if invitation != "" {
-		pending.Invitation = store.InvitationHash(invitation)
+	s.limits.Served(at.host)
+	s.limits.Served(hostOf(at.server.Issuer))
+	request.AccountDID = at.did
+	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id, Handle: at.handle}
+	if start.Invitation != "" {
+		pending.Invitation = store.InvitationHash(start.Invitation)
 	}
 	data, err := json.Marshal(pending)
 	if err != nil {
 		return "", err
 	}
-	err = s.store.AddSignIn(ctx, request.State, store.SignIn{Data: string(data), Back: back, Expires: s.now().Add(s.lifetime)})
+	err = s.store.AddSignIn(ctx, request.State, store.SignIn{Data: string(data), Back: start.Back, Expires: s.now().Add(s.lifetime)})
 	if err != nil {
 		return "", fmt.Errorf("atproto: begin: %w", err)
 	}
 	s.rememberState(w, r, request.State)
 	query := url.Values{"client_id": {s.app.Config.ClientID}, "request_uri": {request.RequestURI}}
-	return server.AuthorizationEndpoint + "?" + query.Encode(), nil
+	return at.server.AuthorizationEndpoint + "?" + query.Encode(), nil
 }
 
-// pushRequest sends the request for a sign-in to a server (RFC 9126).
-func pushRequest(ctx context.Context, app oauth.ClientApp, server *oauth.AuthServerMetadata, hint string) (*oauth.AuthRequestData, error) {
+// pushRequest sends the request for a sign-in to a server (RFC 9126). Its hint lets the
+// server preselect the account.
+func pushRequest(ctx context.Context, app oauth.ClientApp, at target) (*oauth.AuthRequestData, error) {
 	app, nonces := withNonces(app)
-	request, err := app.SendAuthRequest(ctx, server, app.Config.Scopes, hint)
+	if at.prompt != "" {
+		nonces.next = promptAdder{nonces.next, at.prompt}
+	}
+	request, err := app.SendAuthRequest(ctx, at.server, app.Config.Scopes, at.hint)
 	for retries := 2; errors.Is(err, errShortKey) || err != nil && nonces.refused && retries > 0; {
 		if !errors.Is(err, errShortKey) {
 			retries--
 		}
-		request, err = app.SendAuthRequest(ctx, server, app.Config.Scopes, hint)
+		request, err = app.SendAuthRequest(ctx, at.server, app.Config.Scopes, at.hint)
 	}
 	if err == nil && request.RequestURI == "" {
 		err = errors.New("no request_uri")
@@ -116,19 +123,25 @@ func (s *Service) authServer(ctx context.Context, account *identity.Identity) (*
 	if err != nil {
 		return nil, fmt.Errorf("atproto: server of %s: %w: %w", account.DID, err, serverProblem(host, err))
 	}
+	return s.readServer(ctx, account.DID.String(), issuer)
+}
+
+// readServer reads and checks the metadata of the authorization server of an account or
+// a host.
+func (s *Service) readServer(ctx context.Context, of, issuer string) (*oauth.AuthServerMetadata, error) {
 	if err := s.limits.Server(hostOf(issuer)); err != nil {
-		return nil, fmt.Errorf("atproto: server of %s: %w", account.DID, err)
+		return nil, fmt.Errorf("atproto: server of %s: %w", of, err)
 	}
 	server, err := s.app.Resolver.ResolveAuthServerMetadata(ctx, issuer)
 	if err != nil {
-		return nil, fmt.Errorf("atproto: server of %s: %w: %w", account.DID, err, serverProblem(issuer, err))
+		return nil, fmt.Errorf("atproto: server of %s: %w: %w", of, err, serverProblem(issuer, err))
 	}
 	for _, endpoint := range []string{server.AuthorizationEndpoint, server.TokenEndpoint, server.PushedAuthorizationRequestEndpoint, server.RevocationEndpoint} {
 		if endpoint == "" && endpoint == server.RevocationEndpoint {
 			continue // this one is optional
 		}
 		if !isPlainHTTPS(endpoint) {
-			return nil, fmt.Errorf("atproto: server of %s: endpoint %q: %w", account.DID, endpoint, serverProblem(issuer, nil))
+			return nil, fmt.Errorf("atproto: server of %s: endpoint %q: %w", of, endpoint, serverProblem(issuer, nil))
 		}
 	}
 	return server, nil
@@ -283,7 +296,8 @@ var errExpired = wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleFie
 // spent. The handle that was verified at the start stays unless something contradicts
 // it; a server that can't be asked doesn't.
 func (s *Service) findAgain(ctx context.Context, query url.Values, f *flow) error {
-	if query.Get("error") != "" {
+	f.find = s.findChosen
+	if query.Get("error") != "" || f.request.AccountDID == nil {
 		return nil
 	}
 	account, err := s.readDocument(ctx, *f.request.AccountDID)
@@ -295,11 +309,26 @@ func (s *Service) findAgain(ctx context.Context, query url.Values, f *flow) erro
 	return nil
 }
 
+// findChosen looks up the account that a person chose at a server. The library checks
+// that the account leads back to that server.
+func (s *Service) findChosen(ctx context.Context, did syntax.DID) (*identity.Identity, error) {
+	account, err := s.readDocument(ctx, did)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", err, lookupProblem(did.String(), err))
+	}
+	account.Handle = s.verifiedHandle(ctx, account, "")
+	return account, nil
+}
+
 // callbackProblem says why a sign-in failed. It leaves out
 // error_description, which is a stranger's text.
 func (s *Service) callbackProblem(ctx context.Context, f *flow, err error) error {
 	server := f.request.AuthServerURL
 	var refused *oauth.AuthRequestCallbackError
+	var known *wiki.Problem
+	if errors.As(err, &known) {
+		return known
+	}
 	if !errors.As(err, &refused) {
 		return s.accountProblem(ctx, f, serverProblem(server, err))
 	}
@@ -352,14 +381,17 @@ type flow struct {
 	handle             syntax.Handle           // verified at the start, or handle.invalid
 	invitation         []byte                  // hash of its code, or nil
 	session            oauth.ClientSessionData // with tokens once they are issued
-	account            *identity.Identity      // nil if the server refused
+	account            *identity.Identity      // nil until it is known
+	find               func(context.Context, syntax.DID) (*identity.Identity, error)
 }
 
-func (f *flow) LookupDID(_ context.Context, did syntax.DID) (*identity.Identity, error) {
-	if f.account == nil || f.account.DID != did {
-		return nil, identity.ErrDIDNotFound
+func (f *flow) LookupDID(ctx context.Context, did syntax.DID) (_ *identity.Identity, err error) {
+	if f.account == nil {
+		f.account, err = f.find(ctx, did)
+	} else if f.account.DID != did {
+		err = identity.ErrDIDNotFound
 	}
-	return f.account, nil
+	return f.account, err
 }
 
 func (f *flow) GetSession(context.Context, syntax.DID, string) (*oauth.ClientSessionData, error) {

@@ -632,6 +632,9 @@ func TestHostileServers(t *testing.T) {
 
 func TestUnknownHandles(t *testing.T) {
 	w := newWorld(t)
+	for _, document := range []string{"oauth-protected-resource", "oauth-authorization-server"} {
+		w.handlers["big.test/.well-known/"+document] = status(404)
+	}
 	for typed, says := range map[string]string{
 		"nobody.ada.test":                  "No account found",
 		"big.test":                         "No account found",

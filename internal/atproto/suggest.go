@@ -16,7 +16,7 @@ import (
 )
 
 // findAccount resolves what a person typed. The identifier is that of
-// ParseIdentifier. If there is no such account, the Problem suggests one
+// ParseIdentifier, also with an error, or "". If there is no such account, the Problem suggests one
 // that exists.
 func (s *Service) findAccount(ctx context.Context, asker limit.Caller, typed string) (string, *identity.Identity, error) {
 	id, err := ParseIdentifier(typed)
@@ -25,7 +25,7 @@ func (s *Service) findAccount(ctx context.Context, asker limit.Caller, typed str
 		account, err = s.lookup(ctx, asker, id)
 	}
 	if err != nil {
-		return "", nil, s.didYouMean(ctx, asker, typed, id, err)
+		return id, nil, s.didYouMean(ctx, asker, typed, id, err)
 	}
 	return id, account, nil
 }

@@ -406,9 +406,12 @@ func (b *browser) keep(rec *httptest.ResponseRecorder) {
 	}
 }
 
-func (b *browser) begin(typed string) (string, error) {
+func (b *browser) begin(typed string) (string, error) { return b.start(Start{Typed: typed}) }
+
+func (b *browser) start(start Start) (string, error) {
+	start.Back, start.Invitation = "/app/", b.invitation
 	rec := httptest.NewRecorder()
-	to, err := b.w.service.Begin(b.w.t.Context(), rec, b.request(platform+"/auth/login"), typed, "/app/", b.invitation)
+	to, err := b.w.service.Begin(b.w.t.Context(), rec, b.request(platform+"/auth/login"), start)
 	b.keep(rec)
 	return to, err
 }

@@ -43,6 +43,8 @@ type ServeFlags struct {
 	MaxMB            int64    `name:"max-mb" env:"ROBOT_MAX_MB" default:"50" placeholder:"MB" help:"Size of a wiki's current files (${default}); ten times that with its history."`
 	WikisPerPerson   int      `name:"wikis-per-person" env:"ROBOT_WIKIS_PER_PERSON" default:"1" placeholder:"N" help:"Wikis that one person can own (${default})."`
 	HandleResolver   string   `name:"handle-resolver" env:"ROBOT_HANDLE_RESOLVER" default:"https://public.api.bsky.app" placeholder:"URL" help:"Service to ask for the account of a handle when the handle's own servers don't answer (${default}); none for no service."`
+	AccountServer    string   `name:"account-server" env:"ROBOT_ACCOUNT_SERVER" default:"https://bsky.social" placeholder:"URL" help:"Server that the sign-in form offers to people who enter no account, or have none (${default})."`
+	NoCompletion     bool     `name:"no-handle-completion" env:"ROBOT_NO_HANDLE_COMPLETION" help:"Don't complete handles on the sign-in form. Otherwise what people type there goes through this service to --handle-resolver."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
 	WatchFlags
 	OpenWikis      int           `name:"open-wikis" env:"ROBOT_OPEN_WIKIS" placeholder:"N" help:"Wikis whose databases are open at once (200, or fewer if the limit on file descriptors is low)."`
@@ -111,8 +113,11 @@ func (s ServeFlags) Config() (Config, error) {
 		c.AccessLog = Access(s.AccessLog)
 	}
 	s.parseOperator(&c, invalid)
-	c.HandleResolver, err = parseResolver(s.HandleResolver)
+	c.HandleResolver, err = parseOrigin(s.HandleResolver)
 	invalid("handle-resolver", err)
+	c.AccountServer, err = parseOrigin(s.AccountServer)
+	invalid("account-server", err)
+	c.Completion = !s.NoCompletion
 	c.Watch = s.parseWatch(c.Host, invalid)
 	c.Test, err = s.parseTest(c.Host)
 	if err != nil {
@@ -148,14 +153,14 @@ func (s ServeFlags) parseOperator(c *Config, invalid func(setting string, err er
 	c.Limits = wiki.Limits{Pages: s.MaxPages, Files: s.MaxFiles, Members: s.MaxMembers, CurrentBytes: s.MaxMB << 20, HistoryBytes: 10 * s.MaxMB << 20}
 }
 
-// parseResolver returns the origin of a service that resolves handles, or "".
-func parseResolver(address string) (string, error) {
+// parseOrigin returns the origin of another service, or "".
+func parseOrigin(address string) (string, error) {
 	if address == "" || address == "none" {
 		return "", nil
 	}
 	host, err := publicHost(address)
 	if err != nil {
-		return "", fmt.Errorf("%q must be an https origin such as https://public.api.bsky.app, or none", address)
+		return "", fmt.Errorf("%q must be an https origin such as https://example.org, or none", address)
 	}
 	return "https://" + host, nil
 }

@@ -77,6 +77,7 @@ func TestServeFlagsInvalid(t *testing.T) {
 		"--max-members":      {func(s *ServeFlags) { s.MaxMembers = 1_000_001 }},
 		"--max-mb":           {func(s *ServeFlags) { s.MaxMB = -1 }},
 		"--wikis-per-person": {func(s *ServeFlags) { s.WikisPerPerson = -1 }},
+		"--account-server":   {func(s *ServeFlags) { s.AccountServer = "bsky.social" }},
 		"--handle-resolver":  {func(s *ServeFlags) { s.HandleResolver = "http://resolver.test" }, func(s *ServeFlags) { s.HandleResolver = "https://resolver.test/xrpc" }},
 		"--test-ca":          {func(s *ServeFlags) { s.TestCA = "ca.pem" }, func(s *ServeFlags) { s.PublicURL = "https://a.test"; s.TestCA = "nowhere.pem" }},
 		"--test-dns":         {func(s *ServeFlags) { s.TestDNS = "127.0.0.1:53" }},

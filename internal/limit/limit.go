@@ -13,7 +13,7 @@
 //   - Take: the caller on one wiki (a person, a credential, or an address by
 //     its /64 network), the caller on all wikis together, existing or not, and
 //     the wiki, members apart from everyone else.
-//   - SignIn, Client, Report, Invitation: the address, by its /56 network.
+//   - SignIn, Client, Report, Invitation, Completion: the address, by its /56 network.
 //   - Lookup: the asker, a person or an address by its /56 network. Whether
 //     the lookup succeeds makes no difference.
 //   - Lookup with Found, and Client with Fetched: also the foreign host, but only
@@ -105,6 +105,7 @@ const (
 	byClientHost
 	byReport
 	byInvitation
+	byCompletion
 	kinds // number of kinds
 )
 
@@ -272,6 +273,17 @@ type Exceeded struct {
 	caller Caller        // whose bucket is empty
 }
 
+// completions is the limit on completed handles for one address, on every service.
+var completions = Rate{30, time.Minute}
+
+// Completion takes a token for completing a handle: 30 per minute and address.
+func (l *Limiter) Completion(remote string) error {
+	if l == nil {
+		return nil
+	}
+	return l.takeFrom(byCompletion, remote, completions)
+}
+
 // Error returns a message for the person who made the request.
 func (e *Exceeded) Error() string {
 	per := "per minute"
@@ -296,6 +308,8 @@ func (e *Exceeded) what() string {
 		return "reports"
 	case byInvitation:
 		return "invitation links"
+	case byCompletion:
+		return "completed handles"
 	case byClient, byClientHost:
 		return "attempts to connect an agent"
 	}
@@ -320,7 +334,7 @@ func (e *Exceeded) whom() string {
 			return "account"
 		}
 		return "address"
-	case bySignIn, byReport, byClient, byInvitation:
+	case bySignIn, byReport, byClient, byInvitation, byCompletion:
 		return "address"
 	}
 	if e.caller.everywhere {

@@ -44,11 +44,12 @@ func (h *Handler) showLanding(v *visit) error {
 // aboutPage is a page about the service: limits, privacy or terms.
 type aboutPage struct {
 	Frame
-	Limits   wiki.Limits
-	MaxWikis int
-	Rates    limit.Rates
-	Policy   template.HTML // the operator's own terms or privacy policy, or ""
-	Invites  bool          // sign-up is by invitation
+	Limits    wiki.Limits
+	MaxWikis  int
+	Rates     limit.Rates
+	Policy    template.HTML // the operator's own terms or privacy policy, or ""
+	Invites   bool          // sign-up is by invitation
+	Completes bool          // handles are completed on the sign-in form
 	// Invitations of one person.
 	MaxInvitations, InvitationsPerDay int
 }
@@ -58,7 +59,7 @@ func (h *Handler) showPrivacy(v *visit) error { return h.showAbout(v, "privacy",
 func (h *Handler) showTerms(v *visit) error   { return h.showAbout(v, "terms", "Terms") }
 
 func (h *Handler) showAbout(v *visit, name, title string) error {
-	p := &aboutPage{Frame: h.frame(v, title), Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation(), MaxInvitations: tenant.MaxInvitations, InvitationsPerDay: tenant.InvitationsPerDay}
+	p := &aboutPage{Frame: h.frame(v, title), Rates: h.o.Limits.Rates(), Invites: h.o.Tenant.ByInvitation(), Completes: h.o.SignIn != nil && h.o.SignIn.Completes(), MaxInvitations: tenant.MaxInvitations, InvitationsPerDay: tenant.InvitationsPerDay}
 	p.Limits, p.MaxWikis = h.o.Tenant.Limits()
 	p.Policy = map[string]template.HTML{"terms": h.o.Terms, "privacy": h.o.Privacy}[name]
 	p.Canonic = h.o.Platform + "/" + name

@@ -23,6 +23,8 @@ type signInPage struct {
 	Meant    string // suggested handle, or ""
 	Brief    bool   // this isn't the person's device
 	Invites  bool   // new people need an invitation, and this one didn't open one
+	Server   string // name of the server for people who enter no account, or ""
+	Complete string // address that completes handles, or ""
 }
 
 func (h *Handler) showSignIn(v *visit) error {
@@ -44,6 +46,10 @@ func (h *Handler) renderSignIn(v *visit, status int, p signInPage) error {
 	p.Invites = h.o.Tenant.ByInvitation() && p.ReturnTo != InvitationPath
 	v.w.Header().Set("Cache-Control", "no-store")
 	if h.o.SignIn != nil {
+		p.Server = h.o.SignIn.AccountServer()
+		if h.o.SignIn.Completes() {
+			p.Complete = completePath
+		}
 		v.policy = h.headers.signInPolicy
 	}
 	return h.render(v, status, "signin", &p)
@@ -60,13 +66,45 @@ func (h *Handler) beginSignIn(v *visit) error {
 	if err := h.o.Limits.SignIn(v.r.RemoteAddr); err != nil {
 		return h.signInFailed(v, p, err)
 	}
-	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, p.Handle, p.ReturnTo, invitationForSignIn(v.r, p.ReturnTo))
+	at := v.r.PostForm.Get("at")
+	to, err := h.o.SignIn.Begin(v.ctx(), v.w, v.r, atproto.Start{
+		Typed: p.Handle, AtServer: at == "server", Create: at == "create", Back: p.ReturnTo, Invitation: invitationForSignIn(v.r, p.ReturnTo),
+	})
 	if err != nil {
 		return h.signInFailed(v, p, err)
 	}
 	h.rememberBrief(v, p.Brief)
 	v.policy = h.headers.signInPolicy
 	return h.redirect(v, to)
+}
+
+// completePath is the address that completes handles on the form.
+const completePath = "/auth/handles"
+
+// completion is an account that a person may mean.
+type completion struct {
+	Handle string `json:"handle"`
+	Name   string `json:"name"`
+}
+
+// completeHandle answers with accounts for what a person types, so that their browser
+// asks no other host.
+func (h *Handler) completeHandle(v *visit) error {
+	found, err := h.o.SignIn.Complete(v.ctx(), v.r.RemoteAddr, v.query("q"))
+	if err != nil {
+		return err
+	}
+	list := make([]completion, len(found))
+	for i, user := range found {
+		list[i] = completion{user.Handle, user.Name}
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Cache-Control", "no-store")
+	h.write(v, http.StatusOK, "application/json", text)
+	return nil
 }
 
 // briefCookie remembers, during a sign-in, that this isn't the person's device.

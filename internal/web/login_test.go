@@ -81,7 +81,7 @@ func TestSignInForm(t *testing.T) {
 		return rec
 	}
 	page := ask("GET", "/auth/login?return_to=/app/create", nil)
-	for _, want := range []string{`name="handle"`, `action="/auth/login"`, `value="/app/create"`, `autocapitalize="none"`} {
+	for _, want := range []string{`name="handle"`, `action="/auth/login"`, `value="/app/create"`, `autocapitalize="none"`, "Continue with Bluesky", "Create an account"} {
 		if !strings.Contains(page.Body.String(), want) {
 			t.Errorf("the form lacks %s", want)
 		}
@@ -135,6 +135,15 @@ func TestSignInForm(t *testing.T) {
 			if strings.Contains(c.Name, "session") && c.MaxAge >= 0 {
 				t.Errorf("callback %s: signed in", query)
 			}
+		}
+	}
+	// It is switched off in this service.
+	if got := ask("GET", "/auth/handles?q=ada", nil); got.Code != http.StatusOK || strings.TrimSpace(got.Body.String()) != "[]" || strings.Contains(page.Body.String(), "data-complete") {
+		t.Errorf("completion: %d %s", got.Code, got.Body)
+	}
+	for _, at := range []string{"server", "create"} { // nothing can be reached
+		if got := ask("POST", "/auth/login", url.Values{"at": {at}}); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "bsky.social") {
+			t.Errorf("at the %s: %d %s", at, got.Code, got.Body)
 		}
 	}
 	for _, path := range []string{atproto.MetadataPath, atproto.JWKSPath} {

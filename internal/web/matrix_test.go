@@ -306,6 +306,7 @@ var platformMatrix = map[string]platformCell{
 	"GET /auth/oauth/authorize":      {path: "/auth/oauth/authorize?client_id=nobody", nobody: 422, somebody: 422},
 	"GET /auth/oauth/consent":        {path: "/auth/oauth/consent?request=none", nobody: 302, somebody: 410},
 	"POST /auth/oauth/consent":       {path: "/auth/oauth/consent", form: url.Values{"request": {"none"}, "person": {""}, "answer": {"deny"}}, nobody: 303, somebody: 410},
+	"GET /auth/handles":              {path: "/auth/handles?q=ada", nobody: 200, somebody: 200},
 	"GET /auth/callback":             {path: "/auth/callback", nobody: 303, somebody: 303},
 	"GET /auth/client-metadata.json": {path: "/auth/client-metadata.json", nobody: 200, somebody: 200},
 	"GET /auth/jwks.json":            {path: "/auth/jwks.json", nobody: 200, somebody: 200},

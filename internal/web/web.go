@@ -279,6 +279,7 @@ func platformRoutes(dev, signIn bool) []route {
 	if signIn {
 		routes = append(routes,
 			route{pattern: "POST /auth/login", handle: (*Handler).beginSignIn},
+			route{pattern: "GET " + completePath, handle: (*Handler).completeHandle},
 			route{pattern: "GET " + atproto.CallbackPath, handle: (*Handler).finishSignIn, once: true},
 			route{pattern: "GET " + atproto.MetadataPath, handle: (*Handler).showClientMetadata, free: true},
 			route{pattern: "GET " + atproto.JWKSPath, handle: (*Handler).showClientMetadata, free: true},
