@@ -172,11 +172,22 @@ func (s *Service) accountStatus(ctx context.Context, account *identity.Identity)
 		Status string `json:"status"`
 	}
 	err := s.query(ctx, account.PDSEndpoint(), "com.atproto.sync.getRepoStatus", url.Values{"did": {account.DID.String()}}, &answer)
-	if err != nil || answer.Active == nil || *answer.Active {
+	switch {
+	case errors.Is(err, refusedQuery{http.StatusBadRequest, "RepoNotFound"}):
+		return statusDeleted // from the server that hosts it, as its document says
+	case err != nil || answer.Active == nil || *answer.Active:
 		return ""
 	}
 	return answer.Status
 }
+
+// A refusedQuery is an error that a server answered with.
+type refusedQuery struct {
+	status int
+	name   string
+}
+
+func (r refusedQuery) Error() string { return fmt.Sprintf("status %d, %q", r.status, r.name) }
 
 // query calls a method of a server without a token, and decodes its answer.
 func (s *Service) query(ctx context.Context, server, method string, arguments url.Values, answer any) error {
@@ -186,7 +197,9 @@ func (s *Service) query(ctx context.Context, server, method string, arguments ur
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: status %d", method, resp.StatusCode)
+		var refusal struct{ Error string }
+		_ = json.NewDecoder(resp.Body).Decode(&refusal) // a status alone is an error too
+		return fmt.Errorf("%s: %w", method, refusedQuery{resp.StatusCode, refusal.Error})
 	}
 	return json.NewDecoder(resp.Body).Decode(answer) // bounded by outbound
 }
