@@ -17,6 +17,7 @@ before(async () => {
   await service.writePage("ada", "Odd/100% #1, x&y", "# Odd\n\n[home](/Home) [[Weather Station#Instruments]] [[Nobody wrote this]] [out](https://example.com/) [log](/-/changelog)\n\n> [!TIP]\n> With an icon.\n\nhomardbleu #crustacean\n");
   await service.writePage("ada", "Ivrit", "---\ntags: [crustacean]\nlang: he\n---\n\nשלום עולם, זה דף.\n\nEnglish words too.\n");
   await service.writePage("ada", "Hostile", "<script>alert(1)</script><img src=x onerror=alert(1)> <a href=\"javascript:alert(1)\">x</a>\n\n![](https://example.com/tracker.png) [x](\\\\evil.example)\n");
+  await service.writePage("ada", "Long", "Many words. ".repeat(200) + "Und zuletzt Quittenmus.\n");
   const page = await browser.newPage();
   await signIn(page, service, "ada");
   await page.goto(service.wikiURL("ada") + "/-/export");
@@ -99,7 +100,12 @@ async function readSite(base) {
     await page.locator("#q").fill(words);
     await page.waitForFunction((n) => n === 0 ? /No page/.test(document.getElementById("status").textContent) : document.querySelectorAll("#hits a").length >= n, found);
   }
-  await page.locator("#hits a").first().click();
+  // An excerpt is the part of the page with the words.
+  await page.locator("#q").fill("quittenmus zuletzt");
+  await page.locator("#hits mark", { hasText: "Quittenmus" }).waitFor();
+  assert.match(await page.locator("#hits p").innerText(), /^….*zuletzt Quittenmus\.$/);
+  await page.locator("#q").fill("weather");
+  await page.locator("#hits a", { hasText: "Weather Station" }).first().click();
   await page.waitForURL(/Weather/);
 
   // Strangers' HTML runs nothing and loads nothing.

@@ -67,19 +67,31 @@
     return hits.sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(([, page]) => page);
   }
 
-  const perShard = () => window.robotSearch.perShard;
+  // shardOf returns the file with a page's text.
+  function shardOf(page) {
+    const starts = window.robotSearch.starts;
+    let low = 0;
+    for (let high = starts.length; high - low > 1;) {
+      const middle = (low + high) >> 1;
+      if (starts[middle] <= page) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
   async function show(hits, from, typed) {
     const part = hits.slice(from, from + shown);
-    await Promise.all(part.map((page) => load("p" + Math.floor(page / perShard()))));
+    await Promise.all(part.map((page) => load("p" + shardOf(page))));
     for (const page of part) {
-      const [url, title, folder, excerpt] = window.robotPages[Math.floor(page / perShard())][page % perShard()];
+      const shard = shardOf(page);
+      const [url, title, folder, text] = window.robotPages[shard][page - window.robotSearch.starts[shard]];
       const item = document.createElement("li"), box = document.createElement("div"), link = document.createElement("a");
       link.className = "name";
       link.href = "../" + url;
       link.textContent = title;
       box.append(link);
       if (folder) box.append(element("small", " " + folder, "soft"));
-      if (excerpt) box.append(marked(excerpt, typed));
+      if (text) box.append(marked(excerpt(text, typed), typed));
       item.append(box);
       list.append(item);
     }
@@ -100,13 +112,31 @@
     return e;
   }
 
+  const isHit = (part, typed) => words(part).some((w) => typed.some((t) => w.startsWith(t)));
+
+  // excerpt returns the part of a text that has the most of a query's words, of about 200
+  // characters and whole words.
+  function excerpt(text, typed) {
+    const length = 200, hits = [];
+    for (const m of text.matchAll(/[\p{L}\p{N}\p{M}]+/gu)) if (isHit(m[0], typed)) hits.push([m.index, words(m[0])]);
+    let best = 0, most = 0;
+    hits.forEach(([at], i) => {
+      const near = hits.slice(i, i + 20).filter(([other]) => other < at + length - 40);
+      const found = typed.filter((t) => near.some(([, all]) => all.some((w) => w.startsWith(t)))).length;
+      if (found > most) [best, most] = [at, found];
+    });
+    let from = Math.max(0, best - 40), to = Math.min(text.length, from + length);
+    if (from > 0) from = text.indexOf(" ", from) + 1 || from;
+    if (to < text.length) to = Math.max(text.lastIndexOf(" ", to), best + 1);
+    return (from > 0 ? "…" : "") + text.slice(from, to) + (to < text.length ? "…" : "");
+  }
+
   // marked marks the words of a query in an excerpt.
   function marked(excerpt, typed) {
     const p = element("p", "", "small soft");
     p.dir = "auto";
     for (const part of excerpt.split(/([\p{L}\p{N}\p{M}]+)/u)) {
-      const hit = words(part).some((w) => typed.some((t) => w.startsWith(t)));
-      p.append(hit ? element("mark", part, "") : part);
+      p.append(isHit(part, typed) ? element("mark", part, "") : part);
     }
     return p;
   }

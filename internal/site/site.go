@@ -101,8 +101,10 @@ type Site struct {
 	tree      *node
 	index     *wordIndex
 	all       string // the list of all pages; the first page of a site without another
-	shard     []any  // titles and excerpts that aren't written yet
-	parts     int    // of long lists, besides the first
+	texts     []any  // titles and texts that aren't written yet
+	textBytes int
+	starts    []int // the first page in each file of them
+	parts     int   // of long lists, besides the first
 }
 
 // A tag lists its pages, by title.
@@ -305,7 +307,7 @@ func (s *Site) WritePage(p string, c Content) error {
 	}
 	if !page.Unlisted {
 		s.index.add(c.Title+" "+wiki.Title(string(page.Name)), page.Tags, text)
-		if err := s.addExcerpt(to, c.Title, page, text); err != nil {
+		if err := s.addText(to, c.Title, page, text); err != nil {
 			return err
 		}
 	}
@@ -315,29 +317,26 @@ func (s *Site) WritePage(p string, c Content) error {
 	return s.render("page.html", to, page.Modified, out)
 }
 
-// addExcerpt adds a page to the list that search results are shown from.
-func (s *Site) addExcerpt(to, title string, page *Page, text string) error {
-	if len(text) > excerptBytes {
-		text = strings.ToValidUTF8(text[:excerptBytes], "")
-		if at := strings.LastIndex(text, " "); at > excerptBytes/2 {
-			text = text[:at]
-		}
-		text += "…"
+// addText adds a page to the list that search results and their excerpts are shown from.
+func (s *Site) addText(to, title string, page *Page, text string) error {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "")
 	}
-	s.shard = append(s.shard, []string{escapePath(to), title, wiki.Title(page.Name.Parent()), text})
-	if len(s.shard) < pagesPerShard {
+	s.texts = append(s.texts, []string{escapePath(to), title, wiki.Title(page.Name.Parent()), text})
+	if s.textBytes += len(to) + len(title) + len(text); s.textBytes < textShard {
 		return nil
 	}
-	return s.flushExcerpts()
+	return s.flushTexts()
 }
 
-func (s *Site) flushExcerpts() error {
-	if len(s.shard) == 0 {
+func (s *Site) flushTexts() error {
+	if len(s.texts) == 0 {
 		return nil
 	}
-	n := (s.index.pages - 1) / pagesPerShard
-	script := fmt.Appendf(nil, "(window.robotPages=window.robotPages||[])[%d]=%s;\n", n, scriptText(s.shard))
-	s.shard = s.shard[:0]
+	n := len(s.starts)
+	s.starts = append(s.starts, s.index.pages-len(s.texts))
+	script := fmt.Appendf(nil, "(window.robotPages=window.robotPages||[])[%d]=%s;\n", n, scriptText(s.texts))
+	s.texts, s.textBytes = s.texts[:0], 0
 	return s.o.Emit(fmt.Sprintf("%ssearch/p%d.js", own, n), s.o.Made, script)
 }
 
@@ -373,7 +372,7 @@ func (s *Site) writeAssets() error {
 }
 
 func (s *Site) writeSearch() error {
-	if err := s.flushExcerpts(); err != nil {
+	if err := s.flushTexts(); err != nil {
 		return err
 	}
 	shards, err := s.index.write(func(n int, script []byte) error {
@@ -382,7 +381,7 @@ func (s *Site) writeSearch() error {
 	if err != nil {
 		return err
 	}
-	meta := fmt.Appendf(nil, "window.robotSearch={shards:%d,pages:%d,perShard:%d};\n", shards, s.index.pages, pagesPerShard)
+	meta := fmt.Appendf(nil, "window.robotSearch={shards:%d,pages:%d,starts:%s};\n", shards, s.index.pages, scriptText(s.starts))
 	if err := s.o.Emit(own+"search/index.js", s.o.Made, meta); err != nil {
 		return err
 	}

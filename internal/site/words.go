@@ -20,13 +20,14 @@ const (
 	// shardBytes is the size of a file of the index that a query loads.
 	shardBytes = 64 << 10
 	maxShards  = 1024
-	// pagesPerShard is the number of pages in a file with titles and excerpts.
-	pagesPerShard = 200
-	maxWord       = 32  // runes of a word that is indexed
-	excerptBytes  = 200 // of a page
-	maxWeight     = 15  // of a word in a page's text
-	titleWeight   = 30
-	tagWeight     = 20
+	// textShard is the size of a file with titles and texts, from which excerpts are
+	// cut. A query loads those of its results.
+	textShard   = 64 << 10
+	maxText     = 16 << 10 // bytes of a page's text in it
+	maxWord     = 32       // runes of a word that is indexed
+	maxWeight   = 15       // of a word in a page's text
+	titleWeight = 30
+	tagWeight   = 20
 )
 
 // A wordIndex lists the pages of each word. It is searched by search.js, which splits
