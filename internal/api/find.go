@@ -32,11 +32,19 @@ type changelogAnswer struct {
 	Before  int64      `json:"before,omitempty"` // send it to get the next part; 0 at the end
 }
 
-// filter reads the parameters author (a username, an agent's name, or "agent for
-// username") and by ("people" or "agents").
-func (c *call) filter(before int64, limit int) (pages.LogFilter, error) {
+// filter reads the parameters limit, before, author (a username, an agent's name, or
+// "agent for username") and by ("people" or "agents").
+func (c *call) filter() (pages.LogFilter, error) {
+	limit, err := c.number("limit", 50, 1, 500)
+	if err != nil {
+		return pages.LogFilter{}, err
+	}
+	before, err := c.number("before", 0, 1, 1<<53)
+	if err != nil {
+		return pages.LogFilter{}, err
+	}
 	q := c.URL.Query()
-	f := pages.LogFilter{Before: before, Limit: limit, Author: q.Get("author")}
+	f := pages.LogFilter{Before: before, Limit: int(limit), Author: q.Get("author")}
 	switch by := q.Get("by"); by {
 	case "":
 	case "people", "agents":
@@ -49,15 +57,7 @@ func (c *call) filter(before int64, limit int) (pages.LogFilter, error) {
 }
 
 func (h *Handler) changelog(c *call) error {
-	limit, err := c.number("limit", 50, 1, 500)
-	if err != nil {
-		return err
-	}
-	before, err := c.number("before", 0, 1, 1<<53)
-	if err != nil {
-		return err
-	}
-	filter, err := c.filter(before, int(limit))
+	filter, err := c.filter()
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (h *Handler) changelog(c *call) error {
 		return err
 	}
 	answer := changelogAnswer{Entries: out, Total: head}
-	if len(log) == int(limit) {
+	if len(log) == filter.Limit {
 		answer.Before = log[len(log)-1].Seq
 	}
 	return c.respond(http.StatusOK, answer)

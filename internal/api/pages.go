@@ -427,15 +427,7 @@ type historyAnswer struct {
 }
 
 func (h *Handler) pageHistory(c *call) error {
-	limit, err := c.number("limit", 50, 1, 500)
-	if err != nil {
-		return err
-	}
-	before, err := c.number("before", 0, 1, 1<<53)
-	if err != nil {
-		return err
-	}
-	filter, err := c.filter(before, int(limit))
+	filter, err := c.filter()
 	if err != nil {
 		return err
 	}
@@ -448,7 +440,7 @@ func (h *Handler) pageHistory(c *call) error {
 		out[i] = revision{r.New, r.Commit, filePage(r.Path), filePage(r.From), r.Kind, h.author(c, r.Author), r.Time.UTC(), r.Message, r.Size}
 	}
 	answer := historyAnswer{Path: c.page, History: out}
-	if len(list) == int(limit) {
+	if len(list) == filter.Limit {
 		answer.Before = list[len(list)-1].Seq
 	}
 	return c.respond(http.StatusOK, answer)

@@ -96,8 +96,8 @@ func (w *Wiki) commit(ctx context.Context, r Request, ready map[*Edit]*prepared,
 	if err != nil {
 		return Result{}, wrapError(err, "commit %s", w.slug)
 	}
-	if next != nil && w.o.Committed != nil {
-		w.o.Committed(w.slug, next.seq)
+	if next != nil {
+		w.tellCommitted(next)
 	}
 	return res, nil
 }

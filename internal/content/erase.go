@@ -93,15 +93,8 @@ func (w *Wiki) Erase(ctx context.Context, e Erasure) (report ErasureReport, err 
 		report = x.report
 		return err
 	}, func() {
-		w.head.Store(next)
-		w.recent.clear()
-		w.names.Store(nil)
-		w.trees = treeCache{}
-		// So that no former bytes are left on disk, not even in unused space. With the
-		// lock, because writers would wait for it anyway.
-		if err := w.compact(context.WithoutCancel(ctx)); err != nil {
-			w.o.Log.Warn("overwriting erased bytes failed: they are in unused space of the database", "wiki", w.slug, "err", err)
-		}
+		// No former bytes may be left on disk, not even in unused space.
+		w.replaceHead(ctx, next, "overwriting erased bytes failed: they are in unused space of the database")
 	})
 	if err != nil {
 		return ErasureReport{}, wrapError(err, "erase from %s", w.slug)
@@ -109,10 +102,28 @@ func (w *Wiki) Erase(ctx context.Context, e Erasure) (report ErasureReport, err 
 	if err := w.loadTakedowns(ctx); err != nil {
 		return report, wrapError(err, "erase from %s", w.slug)
 	}
+	w.tellCommitted(next)
+	return report, nil
+}
+
+// replaceHead makes a rewritten history the current one, clears the caches, and shrinks
+// the database; if shrinking fails, it logs a warning. The caller holds
+// the write lock: writers would wait for the database anyway.
+func (w *Wiki) replaceHead(ctx context.Context, next *head, warning string) {
+	w.head.Store(next)
+	w.recent.clear()
+	w.names.Store(nil)
+	w.trees = treeCache{}
+	if err := w.compact(context.WithoutCancel(ctx)); err != nil {
+		w.o.Log.Warn(warning, "wiki", w.slug, "err", err)
+	}
+}
+
+// tellCommitted reports new commits to Options.Committed.
+func (w *Wiki) tellCommitted(next *head) {
 	if w.o.Committed != nil {
 		w.o.Committed(w.slug, next.seq)
 	}
-	return report, nil
 }
 
 // compact rewrites the database without unused space and empties its write-ahead

@@ -99,20 +99,12 @@ func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 		next, err = i.writeHistory(ctx)
 		return err
 	}, func() {
-		w.head.Store(next)
-		w.recent.clear()
-		w.names.Store(nil)
-		w.trees = treeCache{}
-		if err := w.compact(context.WithoutCancel(ctx)); err != nil {
-			w.o.Log.Warn("shrinking the database after an import failed: later saves use the space", "wiki", w.slug, "err", err)
-		}
+		w.replaceHead(ctx, next, "shrinking the database after an import failed: later saves use the space")
 	})
 	if err != nil {
 		return wrapError(err, "import into %s", w.slug)
 	}
-	if w.o.Committed != nil {
-		w.o.Committed(w.slug, next.seq)
-	}
+	w.tellCommitted(next)
 	return nil
 }
 

@@ -93,15 +93,11 @@ func readDraftFiles(ctx context.Context, w *content.Wiki, did, page string) ([]D
 
 // DraftFile returns a file kept with the caller's draft of a page.
 func (s *Service) DraftFile(ctx context.Context, a wiki.Access, name, file string) (Attachment, []byte, error) {
-	w, release, err := s.open(ctx, a, wiki.Edit)
+	w, found, release, err := s.openDraft(ctx, a, name)
 	if err != nil {
 		return Attachment{}, nil, err
 	}
 	defer release()
-	found, err := draftName(ctx, w, a, name)
-	if err != nil {
-		return Attachment{}, nil, err
-	}
 	f, err := w.DraftFile(ctx, a.Caller().User.DID, found.File(), file)
 	if err != nil {
 		return Attachment{}, nil, err

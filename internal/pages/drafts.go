@@ -150,15 +150,11 @@ const maxSimilar = 5
 
 // SaveDraft stores the caller's unsaved text.
 func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, text []byte, message, base string) error {
-	w, release, err := s.open(ctx, a, wiki.Edit)
+	w, found, release, err := s.openDraft(ctx, a, name)
 	if err != nil {
 		return err
 	}
 	defer release()
-	found, err := draftName(ctx, w, a, name)
-	if err != nil {
-		return err
-	}
 	if err := checkText(text, a.Site().Limits); err != nil {
 		return err
 	}
@@ -173,29 +169,31 @@ func (s *Service) SaveDraft(ctx context.Context, a wiki.Access, name string, tex
 	})
 }
 
-// draftName returns the page name of a draft in its canonical spelling.
-func draftName(ctx context.Context, w *content.Wiki, a wiki.Access, name string) (wiki.PageName, error) {
+// openDraft opens the wiki for the caller's draft of a page, and returns the page's name
+// in its canonical spelling. The caller must call release.
+func (s *Service) openDraft(ctx context.Context, a wiki.Access, name string) (w *content.Wiki, found wiki.PageName, release func(), err error) {
+	if w, release, err = s.open(ctx, a, wiki.Edit); err != nil {
+		return nil, "", nil, err
+	}
 	if a.Caller().User.DID == "" {
-		return "", wiki.Problemf(wiki.ErrDenied, "", "Sign in to save drafts.")
+		err = wiki.Problemf(wiki.ErrDenied, "", "Sign in to save drafts.")
+	} else if found, _, err = lookup(ctx, w, name); errors.Is(err, wiki.ErrNotFound) {
+		err = nil // a page that doesn't exist yet
 	}
-	found, _, err := lookup(ctx, w, name)
-	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
-		return "", err
+	if err != nil {
+		release()
+		return nil, "", nil, err
 	}
-	return found, nil
+	return w, found, release, nil
 }
 
 // DropDraft deletes the caller's draft of a page, with its files.
 func (s *Service) DropDraft(ctx context.Context, a wiki.Access, name string) error {
-	w, release, err := s.open(ctx, a, wiki.Edit)
+	w, found, release, err := s.openDraft(ctx, a, name)
 	if err != nil {
 		return err
 	}
 	defer release()
-	found, err := draftName(ctx, w, a, name)
-	if err != nil {
-		return err
-	}
 	return w.DropDraft(ctx, a.Caller().User.DID, found.File())
 }
 

@@ -84,13 +84,8 @@ func (db *DB) Client(ctx context.Context, id string) (*Client, error) {
 // expired ones. share is whom it counts against.
 func (db *DB) AddRequest(ctx context.Context, secret, data, share string, expires time.Time) error {
 	hash := sha256.Sum256([]byte(secret))
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`, db.nowMillis()); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO oauth_requests (hash, data, expires, share) VALUES ($1, $2, $3, $4)`, hash[:], data, expires.UnixMilli(), share)
-		return err
-	})
+	err := db.addExpiring(ctx, `DELETE FROM oauth_requests WHERE expires <= $1`,
+		`INSERT INTO oauth_requests (hash, data, expires, share) VALUES ($1, $2, $3, $4)`, hash[:], data, expires.UnixMilli(), share)
 	if err != nil {
 		return fmt.Errorf("store: add request: %w", err)
 	}

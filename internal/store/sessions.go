@@ -125,14 +125,9 @@ type Code struct {
 // AddCode stores a code under the hash of its secret, and deletes expired ones.
 func (db *DB) AddCode(ctx context.Context, secret string, c Code) error {
 	hash := sha256.Sum256([]byte(secret))
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM codes WHERE expires < $1`, db.nowMillis()); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO codes (hash, sid, slug, nonce, back, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
-			hash[:], c.SID, c.Slug, c.Nonce, c.Back, c.Expires.UnixMilli())
-		return err
-	})
+	err := db.addExpiring(ctx, `DELETE FROM codes WHERE expires < $1`,
+		`INSERT INTO codes (hash, sid, slug, nonce, back, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
+		hash[:], c.SID, c.Slug, c.Nonce, c.Back, c.Expires.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("store: add code for %s: %w", c.Slug, err)
 	}

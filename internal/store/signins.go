@@ -21,14 +21,9 @@ type SignIn struct {
 // AddSignIn stores a sign-in under the hash of its state, and deletes expired ones.
 func (db *DB) AddSignIn(ctx context.Context, state string, s SignIn) error {
 	hash := sha256.Sum256([]byte(state))
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM signins WHERE expires < $1`, db.nowMillis()); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO signins (hash, data, back, expires) VALUES ($1, $2, $3, $4)`,
-			hash[:], s.Data, s.Back, s.Expires.UnixMilli())
-		return err
-	})
+	err := db.addExpiring(ctx, `DELETE FROM signins WHERE expires < $1`,
+		`INSERT INTO signins (hash, data, back, expires) VALUES ($1, $2, $3, $4)`,
+		hash[:], s.Data, s.Back, s.Expires.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("store: add sign-in: %w", err)
 	}

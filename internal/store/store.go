@@ -142,5 +142,16 @@ func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	return sqlite.Translate(tx.Commit())
 }
 
+// addExpiring inserts a row that expires, after sweep has deleted the expired ones.
+func (db *DB) addExpiring(ctx context.Context, sweep, insert string, args ...any) error {
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, sweep, db.nowMillis()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, insert, args...)
+		return err
+	})
+}
+
 // nowMillis returns the current time as stored in tables.
 func (db *DB) nowMillis() int64 { return db.now().UnixMilli() }

@@ -60,12 +60,19 @@ func feedScope(v *visit) (filter pages.LogFilter, title, query string, err error
 	return filter, "Changes in " + v.a.Site().Name(), "", nil
 }
 
-func (h *Handler) showAtom(v *visit) error {
+// feedCommits returns the newest commits of a feed's scope, with the scope's title and
+// query.
+func (h *Handler) feedCommits(v *visit) (commits []wiki.Commit, title, query string, err error) {
 	filter, title, query, err := feedScope(v)
 	if err != nil {
-		return err
+		return nil, "", "", err
 	}
-	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, filter)
+	commits, err = h.o.Pages.Changelog(v.ctx(), v.a, filter)
+	return commits, title, query, err
+}
+
+func (h *Handler) showAtom(v *visit) error {
+	commits, title, query, err := h.feedCommits(v)
 	if err != nil {
 		return err
 	}
@@ -111,11 +118,7 @@ type rssItem struct {
 }
 
 func (h *Handler) showRSS(v *visit) error {
-	filter, title, _, err := feedScope(v)
-	if err != nil {
-		return err
-	}
-	commits, err := h.o.Pages.Changelog(v.ctx(), v.a, filter)
+	commits, title, _, err := h.feedCommits(v)
 	if err != nil {
 		return err
 	}
