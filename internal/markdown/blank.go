@@ -2,28 +2,45 @@ package markdown
 
 import "strings"
 
-// BlankTargets returns a line of source without the targets of its links, fragments
-// included, and the targets. Lines that differ only in where their links lead are equal
-// without targets. Unlike RewriteLinks it needs no other lines, so it also
+// BlankTargets returns a line of source without the targets of its links and their
+// fragments, except after a query, and the targets, those of wikilinks with fragments.
+// Lines that differ only in where their links lead are equal without targets. Unlike RewriteLinks it needs no other lines, so it also
 // finds what only looks like a link.
 func BlankTargets(line string) (blank string, targets []string) {
 	var b strings.Builder
 	done := 0
 	for i := 0; i < len(line); {
 		from, to := targetAfter(line, i)
-		if to <= from {
+		end := to
+		if from > i {
+			end = to + fragmentLength(line[to:])
+		}
+		if end <= from {
 			i++
 			continue
 		}
 		b.WriteString(line[done:from])
-		targets = append(targets, line[from:to])
-		done, i = to, to
+		if to > from {
+			targets = append(targets, line[from:to])
+		}
+		done, i = end, end
 	}
 	if done == 0 {
 		return line, nil
 	}
 	b.WriteString(line[done:])
 	return b.String(), targets
+}
+
+// fragmentLength returns the length of a fragment at the start of a text.
+func fragmentLength(text string) int {
+	if !strings.HasPrefix(text, "#") {
+		return 0
+	}
+	if end := strings.IndexAny(text, spaces+`)>"'`); end >= 0 {
+		return end
+	}
+	return len(text)
 }
 
 // spaces end a destination. A line can have carriage returns, which the parser takes

@@ -20,6 +20,8 @@ func TestBlankTargets(t *testing.T) {
 		{"[x](/Old_Page?a=b#Next) [y](</Old Page> 'title')", "[x](?a=b#Next) [y](<> 'title')", []string{"/Old_Page", "/Old Page"}},
 		{`[x](/a\)b(c)) rest`, `[x]() rest`, []string{`/a\)b(c)`}},
 		{"[x]({{< ref \"old.md\" >}}) [y]({{% relref path=`old page` %}})", "[x]({{< ref \"\" >}}) [y]({{% relref path=`` %}})", []string{"old.md", "old page"}},
+		{"[x](/Old#Next) [y](#a-1) [z](<#b> 'title') [r]: /Old#c", "[x]() [y]() [z](<> 'title') [r]: ", []string{"/Old", "/Old"}},
+		{`<a href="/Old#a">x</a> <a href='#b'>y</a> <a href=#c>z</a> a # b`, `<a href="">x</a> <a href=''>y</a> <a href=>z</a> a # b`, []string{"/Old"}},
 		{"[r]: /Old 'title'", "[r]:  'title'", []string{"/Old"}},
 		{`<a HREF = "/Old?x">y</a> <img src='/o.png'> <a href=/p>`, `<a HREF = "?x">y</a> <img src=''> <a href=>`, []string{"/Old", "/o.png", "/p"}},
 	} {
@@ -57,7 +59,7 @@ func TestBlankTargetsIsLinear(t *testing.T) {
 		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &end)
 		return time.Duration(end.Utime.Nano() - begin.Utime.Nano())
 	}
-	for _, piece := range []string{"[[", "](", "](?", "](<", "](&", "href=", "href=?", "href=#", "href=\"", "href=\"?", "[[a", "]:\\"} {
+	for _, piece := range []string{"[[", "](", "](?", "](<", "](&", "href=", "href=?", "href=#", "](#", "](#)", "href=\"", "href=\"?", "[[a", "]:\\"} {
 		line := strings.Repeat(piece, 100_000/len(piece))
 		once, twice := cpu(line), cpu(line+line)
 		tooSlow := func() bool { return once > 200*time.Millisecond || twice > once*5/2+20*time.Millisecond }

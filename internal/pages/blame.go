@@ -327,7 +327,7 @@ func (k *authorWalk) creditTaken(ctx context.Context, past *revisionList, mine i
 		}
 		there := noLines(len(known.lines))
 		for i, line := range added {
-			if n := from[i]; n > 0 && open.index[line] >= 0 && there.index[n-1] < 0 {
+			if n := from[i]; n > 0 && open.index[line] >= 0 {
 				there.index[n-1], open.index[line] = open.index[line], -1
 			}
 		}
@@ -353,7 +353,11 @@ func (k *authorWalk) authorsThere(ctx context.Context, w *content.Wiki, t conten
 		return nobody, nowhere, err
 	}
 	k.read += len(text)
-	from, err := movedOrigins(ctx, w, text, lines)
+	there := textLines(text)
+	for i, line := range there {
+		there[i] = movedForm(line)
+	}
+	from, err := originsInAnyOrder(ctx, w, there, lines)
 	if err != nil || !slices.ContainsFunc(from, func(n int) bool { return n > 0 }) {
 		return nobody, nowhere, err
 	}
@@ -368,31 +372,27 @@ func (k *authorWalk) authorsThere(ctx context.Context, w *content.Wiki, t conten
 	return a, from, nil
 }
 
-// movedOrigins returns for each of some lines, as movedForm returns them, the number of
-// the line that it was in a text that it moved from, or 0.
-func movedOrigins(ctx context.Context, w *content.Wiki, from []byte, lines []string) ([]int, error) {
-	old := textLines(from)
-	for i, line := range old {
-		old[i] = movedForm(line)
-	}
-	origins, err := lineOrigins(ctx, w, []byte(strings.Join(old, "\n")), []byte(strings.Join(lines, "\n")))
+// originsInAnyOrder is lineOrigins, but also finds lines that have changed places.
+func originsInAnyOrder(ctx context.Context, w *content.Wiki, before, now []string) ([]int, error) {
+	origins, err := lineOrigins(ctx, w, []byte(strings.Join(before, "\n")), []byte(strings.Join(now, "\n")))
 	if err != nil {
 		return nil, err
 	}
-	origins = append(origins, make([]int, max(0, len(lines)-len(origins)))...)[:len(lines)]
-	found := make([]bool, len(old)+1)
+	origins = append(origins, make([]int, max(0, len(now)-len(origins)))...)[:len(now)] // without blank lines at the end
+	found := make([]bool, len(before)+1)
 	for _, n := range origins {
 		found[n] = true
 	}
-	first := map[string]int{} // of the others, which can be in another order there
-	for i, line := range slices.Backward(old) {
+	others := map[string]int{}
+	for i, line := range slices.Backward(before) {
 		if !found[i+1] && hasWords(line) {
-			first[line] = i + 1
+			others[line] = i + 1
 		}
 	}
-	for i, line := range lines {
-		if origins[i] == 0 {
-			origins[i] = first[line]
+	for i, line := range now {
+		if n := others[line]; n > 0 && origins[i] == 0 {
+			origins[i] = n
+			delete(others, line)
 		}
 	}
 	return origins, nil
@@ -420,7 +420,7 @@ func (a *authorship) open(text []byte) openLines {
 func (open openLines) only(numbers []int) openLines {
 	few := noLines(len(open.index))
 	for _, n := range numbers {
-		if n > 0 && few.index[n-1] < 0 {
+		if n > 0 {
 			few.index[n-1] = open.index[n-1]
 			few.left++
 		}
@@ -545,18 +545,18 @@ func revisionOrigins(ctx context.Context, w *content.Wiki, r wiki.Revision, befo
 		return nil, err
 	}
 	if rewrites {
-		before, text = withoutTargets(before), withoutTargets(text)
+		return originsInAnyOrder(ctx, w, linesWithoutTargets(before), linesWithoutTargets(text))
 	}
 	return lineOrigins(ctx, w, before, text)
 }
 
-// withoutTargets returns a text without the targets of its links, with as many lines.
-func withoutTargets(text []byte) []byte {
+// linesWithoutTargets returns the lines of a text without the targets of links.
+func linesWithoutTargets(text []byte) []string {
 	lines := strings.Split(edit.Normalize(text), "\n")
 	for i, line := range lines {
 		lines[i], _ = markdown.BlankTargets(line)
 	}
-	return []byte(strings.Join(lines, "\n"))
+	return lines
 }
 
 // rewritesLinks reports whether links can have followed a move in a revision. An import

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/edit"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
 
@@ -82,6 +84,39 @@ func TestBlameFollowsMovedText(t *testing.T) {
 		w.writeAs(w.editor, "New", w.text("New")+"\nfour\n")
 		w.change(w.owner, Step{Kind: StepMerge, Name: "New", Base: w.page("New").File.Blob, To: "Trip"})
 		look("Trip", "bob: # Trip", "bob: Moved.", "bob: ## Rest", "bob: none", "bob: ## Tea", "bob: Green, see [[Trip#Rest]].", "bob: ### Cups", "bob: two", "ada: three", "bob: four")
+	}
+}
+
+// Whatever sections and pages bob moves and merges, the lines that ada wrote stay hers.
+func TestBlameOfRandomMoves(t *testing.T) {
+	t.Parallel()
+	seeds, checked := 20, 0
+	if slow.Enabled() {
+		seeds = 300
+	}
+	for seed := range uint64(seeds) {
+		w := &headingWiki{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 2)), names: []string{"A", "B", "Dir/C", "Dir/D_d"}}
+		for _, name := range w.names {
+			w.writeAs(w.owner, name, w.page(name))
+		}
+		for range 4 {
+			steps := w.steps()
+			if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: steps}); err != nil {
+				continue
+			}
+			for name := range w.all() {
+				for _, line := range w.blamed(name) {
+					if _, text, _ := strings.Cut(line, ": "); headingMark.MatchString(text) {
+						if checked++; !strings.HasPrefix(line, "ada: ") {
+							t.Fatalf("seed %d: after %+v, %s has %q", seed, steps, name, line)
+						}
+					}
+				}
+			}
+		}
+	}
+	if checked < 5*seeds {
+		t.Errorf("only %d lines", checked)
 	}
 }
 
