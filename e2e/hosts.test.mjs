@@ -24,7 +24,7 @@ const newestCommit = async (name) => (await service.callAPI("ada", "GET", `/page
 
 // partials maps each partial template to a template that includes it.
 const partials = {
-  _agent: "agents", _diff: "diff", _editor: "edit", _layout: "page", _panel: "connect", _token: "tokens",
+  _agent: "agents", _diff: "diff", _editor: "edit", _layout: "page", _panel: "connect", _session: "session", _token: "tokens",
 };
 
 // openTemplate opens each template, in ada's tab or in that of a new visitor.
@@ -40,6 +40,8 @@ const openTemplate = {
   blame: (p) => p.goto(ada + "/Elsewhere/blame"),
   diff: async (p) => p.goto(`${ada}/Elsewhere/diff/${await newestCommit("Elsewhere")}`),
   commit: async (p) => p.goto(`${ada}/-/commit/${await newestCommit("Elsewhere")}`),
+  session: async (p) => p.goto(`${ada}/-/session/${await newestCommit("Elsewhere")}`),
+  new: (p) => p.goto(ada + "/-/new"),
   revert: async (p) => p.goto(`${ada}/-/revert/${await newestCommit("Elsewhere")}`),
   edit: (p) => p.goto(ada + "/Elsewhere/edit"),
   rename: (p) => p.goto(ada + "/Elsewhere/rename"),

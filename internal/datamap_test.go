@@ -92,6 +92,7 @@ var dataMap = []dataRow{
 	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "rewritten", "deleted"},
 	{"content", "imports", "imports, and who vouches for their text", truth, "DID", deleted, anonymized, "own wikis: the newest", "-", "rewritten", "replaced"},
 	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},
+	{"content", "looked", "the change up to which a person has reviewed everything", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},
 	{"content", "withheld", "takedowns", truth, "", deleted, untouched, "-", "adds a row", "rewritten", "kept"},
 	{"content", "packs", "imported history beside the first parents", truth, "imported authors", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "tags", "imported tags", truth, "", deleted, untouched, "-", "-", "rewritten", "replaced"},

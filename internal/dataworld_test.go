@@ -175,6 +175,7 @@ func (w *dataWorld) write(slug string) {
 		}
 		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}),
 			c.AddDraftFile(ctx, canaryDID, "Home.md", content.DraftFile{Name: canaryText + ".txt", Data: []byte(canaryText)}),
+			c.MarkLooked(ctx, canaryDID, done.Commit.Seq-1),
 			c.MarkReviewed(ctx, canaryDID, done.Commit.Seq))
 	})
 	w.catchUp(slug)

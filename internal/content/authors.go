@@ -135,23 +135,3 @@ func appendCondition(query string, args []any, condition string, more ...any) (s
 	}
 	return query + " AND " + condition, args
 }
-
-// MarkReviewed records that a person has reviewed a commit and keeps it.
-func (w *Wiki) MarkReviewed(ctx context.Context, did string, seq int64) error {
-	err := w.inWriteTx(ctx, func(t *tx) error {
-		return t.exec("INSERT INTO seen (wiki, did, seq, time) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", w.slug, did, seq, w.o.Now().UnixMilli())
-	}, nil)
-	return wrapError(err, "mark %s/%d as reviewed", w.slug, seq)
-}
-
-// Reviewed returns the commits after a seq that a person has reviewed.
-func (w *Wiki) Reviewed(ctx context.Context, did string, after int64) (map[int64]bool, error) {
-	seen := map[int64]bool{}
-	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
-		var seq int64
-		err := rows.Scan(&seq)
-		seen[seq] = true
-		return err
-	}, "SELECT seq FROM seen WHERE wiki = $1 AND did = $2 AND seq > $3", w.slug, did, after)
-	return seen, wrapError(err, "reviewed commits of %s", w.slug)
-}

@@ -85,18 +85,3 @@ func TestFilterByAuthor(t *testing.T) {
 		t.Error(err, diff)
 	}
 }
-
-func TestReviewed(t *testing.T) {
-	w := newWiki(t, newClock().Now)
-	for _, seq := range []int64{3, 1, 3} {
-		if err := w.MarkReviewed(t.Context(), "did:plc:ada", seq); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for did, want := range map[string]map[int64]bool{"did:plc:ada": {3: true}, "did:plc:bob": {}} {
-		got, err := w.Reviewed(t.Context(), did, 2)
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Error(did, err, diff)
-		}
-	}
-}

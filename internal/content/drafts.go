@@ -111,6 +111,7 @@ func (w *Wiki) ForgetUser(ctx context.Context, did string) error {
 			"DELETE FROM drafts WHERE wiki = $1 AND did = $2",
 			"DELETE FROM draft_files WHERE wiki = $1 AND did = $2",
 			"DELETE FROM seen WHERE wiki = $1 AND did = $2",
+			"DELETE FROM looked WHERE wiki = $1 AND did = $2",
 			"UPDATE imports SET vouched_by = '" + wiki.FormerOwner + "' WHERE wiki = $1 AND vouched_by = $2",
 			"DELETE FROM requests WHERE wiki = $1 AND substr(caller, 1, length($2) + 1) = $2 || ' '",
 		} {

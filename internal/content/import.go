@@ -191,7 +191,7 @@ func (i *importer) replaceSeeds() error {
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM takings WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
 		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1", "DELETE FROM aliases WHERE wiki = $1",
-		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1", "DELETE FROM imports WHERE wiki = $1",
+		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM looked WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1", "DELETE FROM imports WHERE wiki = $1",
 		"UPDATE drafts SET base = '' WHERE wiki = $1",
 	} {
 		if err := i.tx.exec(query, i.slug); err != nil {

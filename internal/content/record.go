@@ -318,9 +318,13 @@ func dropReservedLines(text string) string {
 
 // insertCommit writes a commit's row.
 func (t *tx) insertCommit(c wiki.Commit, raw []byte) error {
+	session, err := t.findSession(c)
+	if err != nil {
+		return err
+	}
 	a := c.Author
-	return t.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-		t.w.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message)
+	return t.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+		t.w.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message, session)
 }
 
 // advanceHead writes the commit and its changes, and moves the head by compare and

@@ -22,15 +22,17 @@ func robot(a wiki.Access, agent string) wiki.Access {
 }
 
 // writeAs saves a page with an access.
-func (w *world) writeAs(a wiki.Access, name, text string) {
+func (w *world) writeAs(a wiki.Access, name, text string) Saved {
 	w.t.Helper()
 	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
 	if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil {
 		r.Base = p.File.Blob
 	}
-	if _, err := w.Save(w.ctx, a, r); err != nil {
+	done, err := w.Save(w.ctx, a, r)
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	return done
 }
 
 // parts lists a page's parts: each author, and the beginning of the text.

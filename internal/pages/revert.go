@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/wiki"
 )
 
@@ -16,6 +18,8 @@ import (
 type UndoRequest struct {
 	Write
 	Commit   string // to undo, or
+	Session  string // a commit of the session to undo, and
+	Path     string // the file to undo its changes of; "" for all, or
 	Name     string // the page or attachment, which may be deleted, and
 	Revision string // the revision to restore
 	Texts    bool   // set Undone.Files
@@ -45,6 +49,9 @@ func (s *Service) Undo(ctx context.Context, a wiki.Access, r UndoRequest) (done 
 		return Undone{}, err
 	}
 	defer release()
+	if r.Session != "" {
+		return s.undoSession(ctx, w, a, r)
+	}
 	if r.Commit == "" {
 		return s.restore(ctx, w, a, r)
 	}
@@ -52,18 +59,24 @@ func (s *Service) Undo(ctx context.Context, a wiki.Access, r UndoRequest) (done 
 	if err != nil {
 		return Undone{}, err
 	}
+	return s.undoPlanned(ctx, w, a, r, c.ID, revertMessage(c), func() ([]content.Edit, error) { return inverse(ctx, w, c) })
+}
+
+// undoPlanned commits the edits of a plan, or reports them. It plans again if others
+// change the wiki at the same time. Without edits, the result is a given commit.
+func (s *Service) undoPlanned(ctx context.Context, w *content.Wiki, a wiki.Access, r UndoRequest, commit, message string, plan func() ([]content.Edit, error)) (done Undone, err error) {
 	done.Saved, err = retryPlanned(ctx, w, a, r.Write, func() (Saved, error) {
-		edits, err := inverse(ctx, w, c)
+		edits, err := plan()
 		if err != nil {
 			return Saved{}, err
 		}
 		if len(edits) == 0 {
-			return Saved{Commit: c.ID, Unchanged: true}, nil
+			return Saved{Commit: commit, Unchanged: true}, nil
 		}
 		if done.Files, err = undoneFiles(ctx, w, r, edits); err != nil || r.DryRun {
 			return Saved{}, err
 		}
-		saved, err := s.commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "%s", revertMessage(c)), Edits: edits})
+		saved, err := s.commit(ctx, w, a, r.Write, content.Request{Message: commitMessage(r.Message, "%s", message), Edits: edits})
 		return saved, markOutdated(err)
 	})
 	return done, err
@@ -179,37 +192,167 @@ func revertMessage(c wiki.Commit) string {
 
 // inverse lists the edits that undo a commit in the current state.
 func inverse(ctx context.Context, w *content.Wiki, c wiki.Commit) ([]content.Edit, error) {
-	u := &undo{w: w, now: map[string]wiki.File{}, leaving: map[string]bool{}}
+	u, err := newUndo(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.undo(ctx, c.Changes); err != nil {
+		return nil, fmt.Errorf("pages: revert %s: %w", shortID(c.ID), err)
+	}
+	return u.result()
+}
+
+// An undo takes changes back, the newest first, in memory: from the wiki's files as they
+// are to those without the changes.
+type undo struct {
+	w      *content.Wiki
+	head   map[string]wiki.File // the files as they are, by key
+	now    map[string]wiki.File // the files without the changes undone so far, by key
+	origin map[string]string    // key in head by key in now; none for restored files
+	made   map[string][]byte    // contents that aren't those at head, by key in now
+	bytes  int                  // of texts read and made
+
+	// session says that the changes are those of a session: a change of a file that was
+	// deleted later is gone already, and conflicts are collected.
+	session   bool
+	conflicts []*wiki.ConflictError
+	stuck     map[string]bool // keys of files with conflicts
+
+	leaving       map[string]bool // keys that undoing a commit frees
+	deletes, puts []content.Edit  // that undo a commit
+	moves         []content.Edit
+}
+
+func newUndo(ctx context.Context, w *content.Wiki) (*undo, error) {
 	files, err := w.List(ctx, "")
 	if err != nil {
 		return nil, err
 	}
+	u := &undo{w: w, head: map[string]wiki.File{}, now: map[string]wiki.File{}, origin: map[string]string{}, made: map[string][]byte{}, stuck: map[string]bool{}}
 	for _, f := range files {
-		u.now[wiki.Key(f.Path)] = f
+		key := wiki.Key(f.Path)
+		u.head[key], u.now[key], u.origin[key] = f, f, key
 	}
-	for _, ch := range c.Changes {
+	return u, nil
+}
+
+// undo takes the changes of one commit back.
+func (u *undo) undo(ctx context.Context, changes []wiki.Change) error {
+	u.leaving, u.deletes, u.puts, u.moves = map[string]bool{}, nil, nil, nil
+	for _, ch := range changes {
 		if ch.New != "" && (ch.Kind == wiki.Added || ch.Kind == wiki.Moved) {
 			u.leaving[wiki.Key(ch.Path)] = true
 		}
 	}
-	for _, ch := range c.Changes {
+	for _, ch := range changes {
 		if wiki.Hidden(ch.Path) {
-			return nil, wiki.Problemf(wiki.ErrInvalid, "", "This commit changed hidden files, so it can't be reverted here.")
+			return wiki.Problemf(wiki.ErrInvalid, "", "This commit changed hidden files, so it can't be reverted here.")
 		}
-		if err := u.change(ctx, ch); err != nil {
-			return nil, fmt.Errorf("pages: revert %s: %w", shortID(c.ID), err)
+		if err := u.changeOrConflict(ctx, ch); err != nil {
+			return err
 		}
 	}
-	return u.edits()
+	u.apply()
+	return nil
 }
 
-// An undo collects the edits that undo a commit.
-type undo struct {
-	w             *content.Wiki
-	now           map[string]wiki.File // by key
-	leaving       map[string]bool      // keys that the undo frees
-	deletes, puts []content.Edit
-	moves         []content.Edit
+// changeOrConflict takes one change back. In a session, a file with a conflict is left
+// alone from then on.
+func (u *undo) changeOrConflict(ctx context.Context, ch wiki.Change) error {
+	key, from := wiki.Key(ch.Path), wiki.Key(ch.From)
+	if u.stuck[key] || ch.From != "" && u.stuck[from] {
+		u.stuck[key] = true
+		if ch.From != "" {
+			u.stuck[from] = true
+		}
+		return nil
+	}
+	err := u.change(ctx, ch)
+	var c *wiki.ConflictError
+	if !u.session || !errors.As(err, &c) {
+		return err
+	}
+	u.conflicts = append(u.conflicts, c)
+	u.stuck[key] = true
+	if ch.From != "" {
+		u.stuck[from] = true
+	}
+	return nil
+}
+
+// apply makes the edits of one commit in memory. Moves happen at the same time.
+func (u *undo) apply() {
+	for _, e := range u.deletes {
+		u.drop(wiki.Key(e.Path))
+	}
+	type moved struct {
+		file     wiki.File
+		origin   string
+		hasOwn   bool
+		text     []byte
+		hasTexts bool
+	}
+	files := make([]moved, len(u.moves))
+	for i, e := range u.moves {
+		key := wiki.Key(e.Path)
+		m := &files[i]
+		m.file = u.now[key]
+		m.origin, m.hasOwn = u.origin[key]
+		m.text, m.hasTexts = u.made[key]
+		u.drop(key)
+	}
+	for i, e := range u.moves {
+		m, key := files[i], wiki.Key(e.To)
+		m.file.Path = e.To
+		u.now[key] = m.file
+		if m.hasOwn {
+			u.origin[key] = m.origin
+		}
+		if m.hasTexts {
+			u.made[key] = m.text
+		}
+		if e.Data != nil {
+			u.setText(key, e.Data)
+		}
+	}
+	for _, e := range u.puts {
+		key := wiki.Key(e.Path)
+		if e.Base == content.BaseNone {
+			u.now[key] = wiki.File{Path: e.Path}
+		}
+		u.setText(key, nonNil(e.Data))
+	}
+}
+
+func (u *undo) drop(key string) {
+	delete(u.now, key)
+	delete(u.origin, key)
+	delete(u.made, key)
+}
+
+func (u *undo) setText(key string, text []byte) {
+	f := u.now[key]
+	f.Blob, f.Size = gitrepo.ObjectID("blob", text), int64(len(text))
+	u.now[key], u.made[key] = f, text
+}
+
+// read returns the content of a file of now.
+func (u *undo) read(ctx context.Context, f wiki.File) ([]byte, error) {
+	if text, ok := u.made[wiki.Key(f.Path)]; ok {
+		return text, nil
+	}
+	return u.blob(ctx, f.Blob)
+}
+
+// maxUndoBytes bounds the texts that undoing a session reads.
+const maxUndoBytes = 128 << 20
+
+func (u *undo) blob(ctx context.Context, id string) ([]byte, error) {
+	data, err := u.w.Blob(ctx, id)
+	if u.bytes += len(data); u.bytes > maxUndoBytes && u.session {
+		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "This session changed too much text to undo at once. Nothing was undone. Undo its pages one by one.")
+	}
+	return data, err
 }
 
 func (u *undo) change(ctx context.Context, ch wiki.Change) error {
@@ -249,7 +392,7 @@ func (u *undo) deleted(ctx context.Context, ch wiki.Change) error {
 		}
 		return u.conflict(ctx, ch, f)
 	}
-	data, err := u.w.Blob(ctx, ch.Old)
+	data, err := u.blob(ctx, ch.Old)
 	if err != nil {
 		return err
 	}
@@ -261,6 +404,9 @@ func (u *undo) deleted(ctx context.Context, ch wiki.Change) error {
 func (u *undo) modified(ctx context.Context, ch wiki.Change) error {
 	f, err := u.find(ctx, ch.Path)
 	if errors.Is(err, wiki.ErrNotFound) {
+		if u.session {
+			return nil // deleted since
+		}
 		return u.conflict(ctx, ch, wiki.File{})
 	}
 	if err != nil {
@@ -308,8 +454,10 @@ func (u *undo) find(ctx context.Context, path string) (wiki.File, error) {
 	if err != nil {
 		return wiki.File{}, err
 	}
-	if f, ok := u.now[wiki.Key(to)]; ok {
-		return f, nil
+	for key, origin := range u.origin { // where undoing has moved it
+		if origin == wiki.Key(to) {
+			return u.now[key], nil
+		}
 	}
 	return wiki.File{}, wiki.ErrNotFound
 }
@@ -319,7 +467,7 @@ func (u *undo) withoutChange(ctx context.Context, ch wiki.Change, f wiki.File) (
 	if ch.Old == ch.New || f.Blob == ch.Old {
 		return nil, false, nil
 	}
-	old, err := u.w.Blob(ctx, ch.Old)
+	old, err := u.blob(ctx, ch.Old)
 	if err != nil {
 		return nil, false, err
 	}
@@ -373,12 +521,12 @@ func nonNil(b []byte) []byte {
 
 func (u *undo) texts(ctx context.Context, ch wiki.Change, f wiki.File) (base, theirs []byte, err error) {
 	if ch.New != "" {
-		if base, err = u.w.Blob(ctx, ch.New); err != nil {
+		if base, err = u.blob(ctx, ch.New); err != nil {
 			return nil, nil, err
 		}
 	}
 	if f.Blob != "" {
-		theirs, err = u.w.Blob(ctx, f.Blob)
+		theirs, err = u.read(ctx, f)
 	}
 	return base, theirs, err
 }
@@ -393,7 +541,7 @@ func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error 
 	}
 	var yours []byte
 	if ch.Old != "" {
-		if yours, err = u.w.Blob(ctx, ch.Old); err != nil {
+		if yours, err = u.blob(ctx, ch.Old); err != nil {
 			return err
 		}
 	}
@@ -424,36 +572,67 @@ func (u *undo) conflict(ctx context.Context, ch wiki.Change, f wiki.File) error 
 	return c
 }
 
-// edits orders the collected edits so that names are freed before they are taken.
-func (u *undo) edits() ([]content.Edit, error) {
-	source := map[string]int{}
-	for i, e := range u.moves {
-		source[wiki.Key(e.Path)] = i
-	}
-	var moves []content.Edit
-	state := make([]int, len(u.moves))
-	var visit func(i int) error
-	visit = func(i int) error {
-		switch state[i] {
-		case 1:
-			return wiki.Problemf(wiki.ErrConflict, "", "This commit swapped the names of files, so it can't be reverted here. Rename them instead.")
-		case 2:
-			return nil
+// result lists the edits that lead from the files as they are to those without the
+// changes: names are freed before they are taken.
+func (u *undo) result() ([]content.Edit, error) {
+	var deletes, moves, puts []content.Edit
+	left := map[string]bool{} // keys at head of files that stay
+	for _, key := range slices.Sorted(maps.Keys(u.now)) {
+		f := u.now[key]
+		origin, ok := u.origin[key]
+		if !ok {
+			puts = append(puts, content.Edit{Op: content.Put, Path: f.Path, Data: u.made[key], Base: content.BaseNone, Strict: true})
+			continue
 		}
-		state[i] = 1
-		if before, ok := source[wiki.Key(u.moves[i].To)]; ok && before != i {
-			if err := visit(before); err != nil {
-				return err
+		left[origin] = true
+		switch before := u.head[origin]; {
+		case before.Path != f.Path:
+			e := content.Edit{Op: content.Move, Path: before.Path, To: f.Path, Base: before.Blob}
+			if before.Blob != f.Blob {
+				e.Data = u.made[key]
 			}
-		}
-		state[i] = 2
-		moves = append(moves, u.moves[i])
-		return nil
-	}
-	for i := range u.moves {
-		if err := visit(i); err != nil {
-			return nil, err
+			moves = append(moves, e)
+		case before.Blob != f.Blob:
+			puts = append(puts, content.Edit{Op: content.Put, Path: f.Path, Data: u.made[key], Base: before.Blob})
 		}
 	}
-	return slices.Concat(u.deletes, moves, u.puts), nil
+	for _, key := range slices.Sorted(maps.Keys(u.head)) {
+		if f := u.head[key]; !left[key] {
+			deletes = append(deletes, content.Edit{Op: content.Delete, Path: f.Path, Base: f.Blob})
+		}
+	}
+	return slices.Concat(deletes, u.orderMoves(moves), puts), nil
+}
+
+// orderMoves orders moves so that each goes to a free name. A file of a cycle waits
+// under a temporary name.
+func (u *undo) orderMoves(moves []content.Edit) (ordered []content.Edit) {
+	for len(moves) > 0 {
+		taken := map[string]bool{}
+		for _, e := range moves {
+			taken[wiki.Key(e.Path)] = true
+		}
+		i := slices.IndexFunc(moves, func(e content.Edit) bool {
+			return !taken[wiki.Key(e.To)] || wiki.Key(e.To) == wiki.Key(e.Path)
+		})
+		if i >= 0 {
+			ordered, moves = append(ordered, moves[i]), slices.Delete(moves, i, i+1)
+			continue
+		}
+		aside := u.unusedPath(moves[0].To)
+		ordered = append(ordered, content.Edit{Op: content.Move, Path: moves[0].Path, To: aside, Base: moves[0].Base})
+		moves[0].Path = aside
+	}
+	return ordered
+}
+
+// unusedPath returns a path beside another that no file has, before or after the undo.
+func (u *undo) unusedPath(path string) string {
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.%d", path, n)
+		_, before := u.head[wiki.Key(aside)]
+		if _, after := u.now[wiki.Key(aside)]; !before && !after {
+			return aside
+		}
+	}
 }

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,5 +55,89 @@ func TestReviewQueue(t *testing.T) {
 	}
 	if list := fresh(w.reader, time.Time{}); len(list) != 0 {
 		t.Errorf("nobody's agents: %+v", list)
+	}
+}
+
+// The count and the list agree on the waiting changes of a person. Keeping a page, a
+// session or everything takes it off both.
+func TestReview(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	claude := robot(w.owner, "Claude Code")
+	w.writeAs(w.owner, "By_Hand", "x\n")
+	w.writeAs(w.editor, "Of_Bob", "x\n")
+	w.writeAs(claude, "A", "x\n")
+	w.writeAs(claude, "B", "x\n")
+	w.writeAs(claude, "A", "x\ny\n")
+	check := func(a wiki.Access, want ...string) Review {
+		t.Helper()
+		r, err := w.Review(w.ctx, a, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range r.Sessions {
+			for _, f := range s.Files {
+				if f.Waiting {
+					got = append(got, s.Author.Agent+"/"+string(f.Page))
+				}
+			}
+		}
+		n, err := w.CountWaiting(w.ctx, a)
+		if !slices.Equal(got, want) || err != nil || n != len(want) || r.Files != n {
+			t.Errorf("waiting %v, count %d, files %d, %v; want %v", got, n, r.Files, err, want)
+		}
+		return r
+	}
+	r := check(w.owner, "Claude Code/A", "Claude Code/B", "/Of_Bob")
+	check(w.editor, "Claude Code/A", "Claude Code/B", "/By_Hand")
+	agents := r.Sessions[0]
+	if agents.Count != 3 || agents.Pages() != 2 || agents.Files[0].Edits != 2 || !r.Since.IsZero() {
+		t.Errorf("%+v", agents)
+	}
+	keep := func(path string, again bool) {
+		t.Helper()
+		if err := w.Keep(w.ctx, w.owner, agents.ID, path, agents.Last, again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep("A.md", false)
+	check(w.owner, "Claude Code/B", "/Of_Bob")
+	keep("A.md", true)
+	check(w.owner, "Claude Code/A", "Claude Code/B", "/Of_Bob")
+	keep("", false)
+	check(w.owner, "/Of_Bob")
+	w.writeAs(claude, "A", "x\ny\nz\n")
+	check(w.owner, "Claude Code/A", "/Of_Bob")
+	if err := w.KeepAll(w.ctx, w.owner, w.head()); err != nil {
+		t.Fatal(err)
+	}
+	if r := check(w.owner); r.Since.IsZero() {
+		t.Error("no time")
+	}
+	check(w.editor, "Claude Code/A", "Claude Code/B", "/By_Hand")
+	wantKind(t, w.Keep(w.ctx, w.owner, agents.ID, "Else.md", agents.Last, false), wiki.ErrNotFound)
+	if _, err := w.Review(w.ctx, w.reader, 10); !errors.Is(err, wiki.ErrDenied) {
+		t.Errorf("a reader reviews: %v", err)
+	}
+	if n, err := w.CountWaiting(w.ctx, w.reader); n != 0 || err != nil {
+		t.Errorf("a reader's count: %d, %v", n, err)
+	}
+}
+
+// Keeping the last waiting change moves the mark, so later questions stay cheap.
+func TestReviewSettles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeAs(w.editor, "Of_Bob", "x\n")
+	r, err := w.Review(w.ctx, w.owner, 10)
+	if err != nil || len(r.Sessions) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if err := w.Keep(w.ctx, w.owner, r.Sessions[0].ID, "", r.UpTo, false); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = w.Review(w.ctx, w.owner, 10); err != nil || r.Since.IsZero() || len(w.stored("SELECT seq FROM seen")) != 0 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

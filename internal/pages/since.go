@@ -68,17 +68,36 @@ func (s *Service) News(ctx context.Context, a wiki.Access, after int64, limit in
 // are unverified.
 func madeBy(a wiki.Author, grant string) bool { return grant != "" && a.Grant == grant && !a.Imported }
 
-var revertedCommit = regexp.MustCompile(`(?m)^This reverts commit ([0-9a-f]{40})\.$`)
+var revertedCommit = regexp.MustCompile(`(?m)^This reverts (the session of )?commit ([0-9a-f]{40})\.$`)
+
+// maxUndoneListed bounds the commits of an undone session in News.
+const maxUndoneListed = 20
+
+// addUndone adds an undone commit, or those of its session, if they are the grant's.
+func (n *News) addUndone(ctx context.Context, w *content.Wiki, grant, id string, session bool) error {
+	undone, err := w.CommitByID(ctx, id)
+	if err != nil || !madeBy(undone.Author, grant) {
+		return err
+	}
+	list := []wiki.Commit{undone}
+	if session {
+		s, err := w.SessionOf(ctx, undone.Seq, maxUndoneListed)
+		if err != nil {
+			return err
+		}
+		list = s.Commits
+	}
+	for _, c := range list {
+		c.Changes = visibleChanges(c.Changes)
+		n.Undone = append(n.Undone, c)
+	}
+	return nil
+}
 
 // addOwn adds what another's commit did to the grant's own work.
 func (n *News) addOwn(ctx context.Context, w *content.Wiki, grant string, c wiki.Commit) error {
 	if m := revertedCommit.FindStringSubmatch(c.Message); m != nil {
-		undone, err := w.CommitByID(ctx, m[1])
-		if err == nil && madeBy(undone.Author, grant) {
-			undone.Changes = visibleChanges(undone.Changes)
-			n.Undone = append(n.Undone, undone)
-		}
-		if err != nil && wiki.KindOf(err) == nil {
+		if err := n.addUndone(ctx, w, grant, m[2], m[1] != ""); err != nil && wiki.KindOf(err) == nil {
 			return err
 		}
 	}

@@ -146,6 +146,7 @@ func TestAccountDeletionLeavesNothing(t *testing.T) {
 	l.must(w.SaveDraft(ctx, bob.DID, content.Draft{Path: "Home.md", Text: []byte("draft")}))
 	done, err := w.Commit(ctx, content.Request{Author: caller, Limits: wiki.DefaultLimits, IdempotencyKey: "k", IdempotencyHash: "h", Edits: []content.Edit{{Path: "Home.md", Data: []byte("x\n")}}})
 	l.must(err)
+	l.must(w.MarkLooked(ctx, bob.DID, done.Commit.Seq-1))
 	l.must(w.MarkReviewed(ctx, bob.DID, done.Commit.Seq))
 	release()
 	platform, hers := filepath.Join(l.dir, "robot.db"), filepath.Join(l.dir, "wikis", "ada", "wiki.db")

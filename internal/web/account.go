@@ -57,6 +57,7 @@ type siteCard struct {
 	Pages   int
 	Members []wiki.Member // besides the owner
 	Bytes   int64
+	Waiting string // number of changes that wait for the person's review, or ""
 }
 
 func (h *Handler) showDashboard(v *visit) error {
@@ -122,6 +123,7 @@ func (h *Handler) makeSiteCard(v *visit, a wiki.Access) (siteCard, error) {
 		return card, err
 	}
 	card.Members = members[1:]
+	card.Waiting = shownCount(h.o.Pages.CountWaiting(v.ctx(), a))
 	return card, nil
 }
 

@@ -43,6 +43,8 @@ type byFilter struct {
 	By      string // "people", "agents" or "" for everyone
 	Author  string // the requested name, or ""
 	Authors pages.Authors
+	Groups  bool   // offer to group by session
+	Group   string // "sessions", or "" for single changes
 }
 
 // Other reports whether the requested author isn't in the lists.
@@ -73,7 +75,7 @@ func (f byFilter) chosen() bool { return f.By != "" || f.Author != "" }
 // olderURL is the address of the next page, before a commit, with the same filter.
 func (f byFilter) olderURL(seq int64) string {
 	q := url.Values{"before": {strconv.FormatInt(seq, 10)}}
-	for name, value := range map[string]string{"by": f.By, "author": f.Author} {
+	for name, value := range map[string]string{"by": f.By, "author": f.Author, "group": f.Group} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -346,12 +348,13 @@ func (h *Handler) showCommit(v *visit) error {
 	return h.render(v, http.StatusOK, "commit", p)
 }
 
-// changelogPage lists commits by day.
+// changelogPage lists commits, or sessions, by day.
 type changelogPage struct {
 	Frame
-	By    byFilter
-	Days  []day[logEntry]
-	Older string
+	By       byFilter
+	Days     []day[logEntry]
+	Sessions []day[sessionRow]
+	Older    string
 }
 
 // A logEntry is a commit in a list, with its first changes.
@@ -388,6 +391,10 @@ func (h *Handler) showChangelog(v *visit) error {
 	var err error
 	if p.By, err = h.readByFilter(v, "/-/changelog", &f); err != nil {
 		return err
+	}
+	if p.By.Groups = true; v.query("group") == "sessions" {
+		p.By.Group = "sessions"
+		return h.showSessions(v, p, f)
 	}
 	if from := v.param("from"); from != "" { // An Otter Wiki pages by starting commit
 		c, _, err := h.o.Pages.Commit(v.ctx(), v.a, from)

@@ -21,6 +21,8 @@ func memberRoutes() []route {
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnectAgent},
 		{pattern: "GET /-/connect", handle: (*Handler).showConnect},
 		{pattern: "POST /-/connect", handle: (*Handler).reviewAgentCommit},
+		{pattern: "GET " + reviewPath, handle: (*Handler).showNew},
+		{pattern: "POST " + reviewPath, handle: (*Handler).decideReview},
 		{pattern: "GET /-/connect/events", handle: (*Handler).streamConnect},
 		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
 	}

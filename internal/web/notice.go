@@ -93,6 +93,10 @@ func noticeText(name string) string {
 		return "There was nothing left to undo."
 	case "keptchange":
 		return "Kept. It stays in the history like any other change."
+	case "keptall":
+		return "Kept. Nothing waits for you here."
+	case "again":
+		return "It’s back in the list."
 	case "uploaded":
 		return "Uploaded."
 	case "invited":

@@ -149,6 +149,7 @@ func (h *Handler) funcs() template.FuncMap {
 		"date":            func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 		"day":             func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 		"clock":           func(t time.Time) string { return t.UTC().Format("15:04 UTC") },
+		"minute":          func(t time.Time) string { return t.UTC().Format("15:04") },
 		"second":          func(t time.Time) string { return t.UTC().Format("15:04:05 UTC") },
 		"when":            func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") },
 		"iso":             func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/flate"
 
 	"robot.wtf/internal/budget"
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
@@ -39,6 +41,7 @@ type accountData struct {
 	Platform     string
 	Single       bool
 	Draft        string // address of the caller's draft of this page, or ""
+	Waiting      string // number of changes that wait for the caller's review, or ""
 	IsOperator   bool
 }
 
@@ -65,7 +68,7 @@ func (h *Handler) account(v *visit) (*accountPart, error) {
 		return h.newAccount(d)
 	}
 	d.CanEdit, d.CanConfigure, d.IsMember = v.a.Can(wiki.Edit), v.a.Can(wiki.Configure), v.a.Role() >= wiki.Viewer
-	d.Draft, d.IsOperator = h.draftHere(v), h.isOperator(v.caller)
+	d.Draft, d.IsOperator, d.Waiting = h.draftHere(v), h.isOperator(v.caller), h.waiting(v)
 	if p, ok := h.accounts.GetIfPresent(d); ok {
 		return p, nil
 	}
@@ -74,6 +77,27 @@ func (h *Handler) account(v *visit) (*accountPart, error) {
 		h.accounts.Set(d, p)
 	}
 	return p, err
+}
+
+// waiting returns the number of changes that wait for the caller's review, as the bar
+// shows it. A wiki that can't be read has none; its pages say why.
+func (h *Handler) waiting(v *visit) string {
+	if v.a.Role() < wiki.Viewer {
+		return ""
+	}
+	n, err := h.o.Pages.CountWaiting(v.ctx(), v.a)
+	return shownCount(n, err)
+}
+
+// shownCount writes a number of changes to review, "" for none.
+func shownCount(n int, err error) string {
+	switch {
+	case err != nil || n == 0:
+		return ""
+	case n >= pages.MaxCounted:
+		return strconv.Itoa(pages.MaxCounted-1) + "+"
+	}
+	return strconv.Itoa(n)
 }
 
 func (h *Handler) newAccount(d accountData) (*accountPart, error) {

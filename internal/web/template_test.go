@@ -53,7 +53,7 @@ func TestEveryTemplate(t *testing.T) {
 	for _, path := range []string{
 		"/Log", "/Log?revision=" + old.Commit, "/Log/source", "/Log/source/" + old.Commit, "/Nobody/Wrote_This", "/Garden",
 		"/Log/history", "/Weather_Station/dot.png/history", "/Log/diff/" + old.Commit, "/Weather_Station/blame",
-		"/-/index", "/-/trash", "/-/backlinks?page=Log", "/-/drafts", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/commit/" + old.Commit,
+		"/-/index", "/-/trash", "/-/backlinks?page=Log", "/-/drafts", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/changelog?group=sessions", "/-/commit/" + old.Commit, "/-/session/" + old.Commit, "/-/new",
 		"/-/search", "/-/search?q=words", "/-/jump", "/-/jump?q=words", "/-/search?q=nowhereatall", "/-/help", "/-/health", "/-/attachments",
 		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/erase", "/-/import", "/-/export", "/-/tokens", "/-/report?page=/Log", "/-/agents", "/-/connect",
 		"/Weather_Station/attachments", "/Weather_Station/attachment/dot.png", "/-/revert/" + old.Commit, "/.x",
@@ -62,6 +62,9 @@ func TestEveryTemplate(t *testing.T) {
 			t.Errorf("%s: %d", got.asked, got.status)
 		}
 	}
+	written := w.write("ada", "ada", "Claude", "By_Claude", "One.\n")
+	w.write("ada", "bob", "", "By_Claude", "Two.\n")
+	ada.post(on("ada", "/-/new"), url.Values{"action": {"undo"}, "session": {written.Commit}}).want(http.StatusConflict)
 	ada.post(on("ada", "/Log/save"), url.Values{"content": {"Mine.\n"}, "base": {old.Revision}, "revision": {old.Revision}})
 	for _, b := range []*browser{w.anonymous(), ada, w.as("cleo")} {
 		for _, path := range []string{"/", "/limits", "/privacy", "/terms"} {

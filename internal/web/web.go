@@ -188,6 +188,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/log", handle: (*Handler).redirectLog},
 		{pattern: "GET /-/log/{from}", handle: (*Handler).redirectLog},
 		{pattern: "GET /-/commit/{id}", handle: (*Handler).showCommit},
+		{pattern: "GET /-/session/{id}", handle: (*Handler).showSession},
 		{pattern: "GET /-/search", handle: (*Handler).showSearch},
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
