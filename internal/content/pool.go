@@ -28,7 +28,7 @@ var migrationFiles embed.FS
 
 // migrations make a wiki's database. Programs that don't know the oldest schema would
 // lose something in it.
-var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 18}
+var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 20}
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {

@@ -74,7 +74,7 @@ func TestSessions(t *testing.T) {
 // The sessions of older databases are those that its commits would get today.
 func TestSessionsMigrated(t *testing.T) {
 	p := openPool(t, t.TempDir(), time.Now)
-	db := olderDatabase(t, p, "ada", 18)
+	db := olderDatabase(t, p, "ada", 19)
 	if _, err := db.Exec("INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes) VALUES ('ada', 7, 'id7', 0, 0, 0, 0, 0)"); err != nil {
 		t.Fatal(err)
 	}
