@@ -272,3 +272,35 @@ func firstDifference(got, want string) string {
 	cut := func(s string) string { return s[max(0, min(len(s), at)-80):min(len(s), at+120)] }
 	return fmt.Sprintf("…%s… instead of …%s…", cut(got), cut(want))
 }
+
+// BenchmarkFirstView measures the first view of a page that was saved, among 500.
+func BenchmarkFirstView(b *testing.B) {
+	w := newTestWiki(b)
+	w.Clock.Add(time.Hour)
+	text := func(n int) string {
+		var t strings.Builder
+		fmt.Fprintf(&t, "# Page %d\n\n", n)
+		for i := range 12 {
+			fmt.Fprintf(&t, "## Section %d\n\n%s See [[Notes/Page %d]] and [[Notes/Page %d|that one]].\n\n- one\n- two\n- three **bold**\n\n", i, strings.Repeat("Words of the page and more of them. ", 7), (n+i)%480, (n+7*i)%480)
+		}
+		return t.String()
+	}
+	for n := range 480 {
+		w.Save("ada", "ada", fmt.Sprint("Notes/Page ", n), text(n))
+	}
+	stranger := w.anonymous()
+	stranger.header.Set("Accept-Encoding", "gzip")
+	got := stranger.get(on("ada", "/Notes/Page_200")).want(http.StatusOK)
+	plain := w.anonymous().get(on("ada", "/Notes/Page_200")).want(http.StatusOK)
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		n++
+		w.Save("ada", "ada", "Notes/Page 200", text(200)+fmt.Sprint(n))
+		r := stranger.request(http.MethodGet, on("ada", "/Notes/Page_200"), nil)
+		b.StartTimer()
+		w.handler.ServeHTTP(discard{http.Header{}}, r)
+	}
+	b.ReportMetric(float64(len(got.body)), "gzip-bytes")
+	b.ReportMetric(float64(len(plain.body)), "bytes")
+}
