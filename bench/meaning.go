@@ -94,6 +94,9 @@ func (b *bench) meaning() error {
 	if err := s.stop(); err != nil {
 		return err
 	}
+	if err := b.mixed(data); err != nil {
+		return err
+	}
 	return b.memory(data)
 }
 

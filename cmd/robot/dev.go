@@ -52,6 +52,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	service.LimitMemory(cfg)
 	lock, err := service.Lock(cfg.Data)
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ func (c homeStartCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	service.LimitMemory(cfg)
 	lock, err := service.Lock(cfg.Data)
 	if errors.Is(err, service.ErrInUse) {
 		return fmt.Errorf("%w. If it is the one you started, sign in with: robot home login", err)

@@ -40,6 +40,7 @@ func (c serveCommand) Run(ctx context.Context) (err error) {
 		handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	}
 	log := slog.New(handler)
+	service.LimitMemory(cfg)
 	lock, err := service.Lock(cfg.Data)
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ type Config struct {
 	Showcase []string
 	// NoSemanticSearch disables the embedding model.
 	NoSemanticSearch bool
+	MemoryMB         int    // that the garbage collector aims for; 0 means DefaultMemoryMB
 	Signup           Signup // the sign-up policy
 	NewWikis         int    // allowed in 24 hours; 0 for no limit
 	Watch            Watch  // metrics and alerts
@@ -70,6 +71,12 @@ const (
 	AccessOn        Access = "on"
 	AccessAddresses Access = "addresses" // with the address of the client
 )
+
+// DefaultMemoryMB is enough for some hundred wikis in use at a time.
+const DefaultMemoryMB = 256
+
+// Memory is what the garbage collector aims for, in bytes.
+func (c Config) Memory() int64 { return int64(cmp.Or(c.MemoryMB, DefaultMemoryMB)) << 20 }
 
 // ServiceName is the service's name for people.
 func (c Config) ServiceName() string { return cmp.Or(c.Name, c.Host) }

@@ -46,6 +46,7 @@ type ServeFlags struct {
 	AccountServer    string   `name:"account-server" env:"ROBOT_ACCOUNT_SERVER" default:"https://bsky.social" placeholder:"URL" help:"Server that the sign-in form offers to people who enter no account, or have none (${default})."`
 	NoCompletion     bool     `name:"no-handle-completion" env:"ROBOT_NO_HANDLE_COMPLETION" help:"Don't complete handles on the sign-in form. Otherwise what people type there goes through this service to --handle-resolver."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
+	MemoryMB         int      `name:"memory-mb" env:"ROBOT_MEMORY_MB" default:"256" placeholder:"MB" help:"Memory that the garbage collector aims for (${default}). Caches get at most three fifths of it. Reading many wikis with less is slower."`
 	WatchFlags
 	OpenWikis      int           `name:"open-wikis" env:"ROBOT_OPEN_WIKIS" placeholder:"N" help:"Wikis whose databases are open at once (200, or fewer if the limit on file descriptors is low)."`
 	SlowRequest    time.Duration `name:"slow-request" env:"ROBOT_SLOW_REQUEST" default:"2s" placeholder:"DURATION" help:"Log requests that take so long (${default}), with where the time was spent; 0 for none."`
@@ -58,6 +59,9 @@ type ServeFlags struct {
 	TestLifetime   time.Duration `name:"test-lifetime" env:"ROBOT_TEST_LIFETIME" hidden:"" placeholder:"DURATION" help:"How long a sign-in can take. For tests, like --test-pin."`
 }
 
+// minMemoryMB is what a service needs that nobody uses.
+const minMemoryMB = 64
+
 // A Test holds settings allowed only on a service with a test name.
 type Test struct {
 	Pins     map[string]string
@@ -69,7 +73,7 @@ type Test struct {
 
 // Config validates all settings. Its error explains each invalid one.
 func (s ServeFlags) Config() (Config, error) {
-	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, NewWikis: s.NewWikis, AccessLifetime: s.AccessLifetime}
+	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, MemoryMB: s.MemoryMB, NewWikis: s.NewWikis, AccessLifetime: s.AccessLifetime}
 	var errs []error
 	invalid := func(setting string, err error) {
 		if err != nil {
@@ -91,6 +95,9 @@ func (s ServeFlags) Config() (Config, error) {
 	invalid("trusted-proxy", err)
 	c.Signup, err = ParseSignup(s.Signup, s.SignupList)
 	invalid("signup", err)
+	if s.MemoryMB != 0 && s.MemoryMB < minMemoryMB { // 0 means the default
+		invalid("memory-mb", fmt.Errorf("must be at least %d", minMemoryMB))
+	}
 	if s.NewWikis < 0 {
 		invalid("new-wikis-per-day", errors.New("must be 0 or more"))
 	}

@@ -105,8 +105,9 @@ func (s *Service) blame(ctx context.Context, past *revisionList, i int) ([]Blame
 // authorship holds the author of each line of a revision: an index into by. ^n says
 // that the line is at least as old as by[n], and its author unknown.
 type authorship struct {
-	lines []int32
-	by    []wiki.Revision
+	commit string // of the revision
+	lines  []int32
+	by     []wiki.Revision
 }
 
 func (a *authorship) weight() uint32 {
@@ -130,19 +131,23 @@ func (a *authorship) addRevision(r wiki.Revision) int32 {
 	return int32(len(a.by) - 1)
 }
 
-func authorshipKey(w *content.Wiki, path, commit string) cacheKey {
-	return authorKey("by", w, path+"\x00"+commit)
+// cachedAuthors returns the authorship of a file at a commit, nil if it isn't cached. Of
+// each file, the one that was asked for last is.
+func (s *Service) cachedAuthors(w *content.Wiki, path, commit string) *authorship {
+	if c, ok := s.views.GetIfPresent(authorKey("by", w, path)); ok && c.(*authorship).commit == commit {
+		return c.(*authorship)
+	}
+	return nil
 }
 
-// authorship finds the author of each line of a file. It is cached by commit and
-// starts from cached older revisions, so a save usually costs one comparison.
+// authorship finds the author of each line of a file. It is cached and starts from the
+// cached older revision, so a save usually costs one comparison.
 // Consecutive revisions by one author on one day are compared as one.
 func (s *Service) authorship(ctx context.Context, w *content.Wiki, f wiki.File, text []byte) (*authorship, error) {
-	key := authorshipKey(w, f.Path, f.Commit)
-	if c, ok := s.cache.GetIfPresent(key); ok {
-		return c.(*authorship), nil
+	if a := s.cachedAuthors(w, f.Path, f.Commit); a != nil {
+		return a, nil
 	}
-	a := &authorship{}
+	a := &authorship{commit: f.Commit}
 	if isBinary(text) || bytes.Count(text, []byte("\n")) > maxAuthorLines {
 		return a, nil
 	}
@@ -150,7 +155,7 @@ func (s *Service) authorship(ctx context.Context, w *content.Wiki, f wiki.File, 
 	if err := walk.find(ctx, &revisionList{w: w, path: f.Path, before: f.Seq + 1}, 0, a, a.open(text), text); err != nil {
 		return nil, err
 	}
-	s.cache.Set(key, a)
+	s.views.Set(authorKey("by", w, f.Path), a)
 	return a, nil
 }
 
@@ -260,8 +265,8 @@ func (k *authorWalk) endOfRun(ctx context.Context, past *revisionList, i int) (n
 
 // knownAuthors returns the cached authorship of a revision, or nil.
 func (s *Service) knownAuthors(w *content.Wiki, r wiki.Revision) *authorship {
-	if c, ok := s.cache.GetIfPresent(authorshipKey(w, r.Path, r.Commit)); ok && len(c.(*authorship).by) > 0 {
-		return c.(*authorship)
+	if a := s.cachedAuthors(w, r.Path, r.Commit); a != nil && len(a.by) > 0 {
+		return a
 	}
 	return nil
 }

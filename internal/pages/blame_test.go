@@ -63,7 +63,7 @@ func TestBlameFollowsMovedText(t *testing.T) {
 		look := func(name string, want ...string) {
 			t.Helper()
 			if cold {
-				w.cache.InvalidateAll()
+				w.dropCaches()
 			}
 			if diff := cmp.Diff(want, w.blamed(name)); diff != "" {
 				t.Errorf("cold %t, %s: %s", cold, name, diff)
@@ -151,7 +151,7 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 		from := fmt.Sprint("P", i%2)
 		w.change(w.editor, Step{Kind: StepMoveSection, Name: from, Base: w.page(from).File.Blob, To: fmt.Sprint("P", 1-i%2), Edit: edit.Edit{Section: "S"}})
 	}
-	w.cache.InvalidateAll()
+	w.dropCaches()
 	if diff := cmp.Diff([]string{"ada: # P", "ada: ## S", "ada: mine"}, w.blamed("P0")); diff != "" {
 		t.Error(diff)
 	}

@@ -241,7 +241,7 @@ func BenchmarkAuthorsUncached(b *testing.B) {
 	w, _ := longPage(b, 100)
 	p := w.page("Long")
 	for b.Loop() {
-		w.cache.InvalidateAll()
+		w.dropCaches()
 		w.authors(b, p)
 	}
 }

@@ -39,7 +39,7 @@ func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki
 			continue
 		}
 		key := cacheKey{"diffstat", w.Slug(), r.Old + " " + r.New}
-		if c, ok := s.cache.GetIfPresent(key); ok {
+		if c, ok := s.views.GetIfPresent(key); ok {
 			counts[i] = c.(Diffstat)
 			continue
 		}
@@ -52,7 +52,7 @@ func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki
 		}
 		read += n
 		counts[i] = c
-		s.cache.Set(key, c)
+		s.views.Set(key, c)
 	}
 	return counts, nil
 }

@@ -18,7 +18,7 @@ func TestUnreachableNames(t *testing.T) {
 		"robots.txt.md": "robots", "static/page.md": "stays", "old.markdown": "ending", "ctl\x01.md": "control",
 		"Links.md": "[[git/history]] [x](/guide/delete)",
 	})
-	w.cache.InvalidateAll() // the service starts
+	w.dropCaches() // the service starts
 	list, err := w.List(w.ctx, w.reader, ListFilter{})
 	w.must(err)
 	var names []string
@@ -50,7 +50,7 @@ func TestUnreachableNames(t *testing.T) {
 	}
 	seq, err := w.Head(w.ctx, w.reader)
 	w.must(err)
-	w.cache.InvalidateAll()
+	w.dropCaches()
 	_, err = w.List(w.ctx, w.reader, ListFilter{})
 	w.must(err)
 	if again, _ := w.Head(w.ctx, w.reader); again != seq {

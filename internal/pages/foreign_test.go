@@ -147,7 +147,7 @@ func TestRewritesKeepTheStranger(t *testing.T) {
 				test.page = "P"
 			}
 			check(test.page, !test.members)
-			w.cache.InvalidateAll() // and with nothing remembered
+			w.dropCaches() // and with nothing remembered
 			check(test.page, !test.members)
 		})
 	}
@@ -332,7 +332,7 @@ func TestMovedTextKeepsTheStranger(t *testing.T) {
 				if got, err := w.foreign(isAda, Words{Page: test.page}); err != nil || got == test.members {
 					t.Errorf("%s is foreign: %v, %v:\n%s", test.page, got, err, w.text(string(test.page)))
 				}
-				w.cache.InvalidateAll() // and with nothing remembered
+				w.dropCaches() // and with nothing remembered
 			}
 			if got, err := w.foreign(isAda, Words{Page: "Home"}); got != (test.page == "Home") || err != nil {
 				t.Errorf("Home is foreign: %v, %v", got, err)

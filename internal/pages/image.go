@@ -118,7 +118,7 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 		return nil, "", err
 	}
 	key := cacheKey{"thumbnail", w.Slug(), f.Blob + "/" + strconv.Itoa(size)}
-	if c, ok := s.cache.GetIfPresent(key); ok {
+	if c, ok := s.views.GetIfPresent(key); ok {
 		t := c.(*thumbnail)
 		return t.Data, t.MIME, nil
 	}
@@ -128,7 +128,7 @@ func (s *Service) Thumbnail(ctx context.Context, a wiki.Access, path, revision s
 	if err != nil {
 		return nil, "", err
 	}
-	s.cache.Set(key, &thumbnail{picture})
+	s.views.Set(key, &thumbnail{picture})
 	return picture.Data, picture.MIME, nil
 }
 

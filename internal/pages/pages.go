@@ -35,7 +35,8 @@ type Options struct {
 	Markdown   *markdown.Renderer
 	Mirror     *export.Mirror    // nil without git: cloning and importing are disabled
 	Remotes    *gitremote.Client // fetches repositories to import; needed with Mirror
-	CacheBytes int64             // cache size; 0 means 64 MiB
+	CacheBytes int64             // size of the cache for names, links and lists of wikis; 0 means 64 MiB
+	ViewBytes  int64             // size of the cache for views of single files; 0 means 64 MiB
 	// Changed is called after each commit of a caller, with the number of files
 	// that it changed, and after an import. It can be nil.
 	Changed func(a wiki.Access, files int)
@@ -53,7 +54,8 @@ type Service struct {
 	changed  func(a wiki.Access, files int)
 	now      func() time.Time
 	log      *slog.Logger
-	cache    *budget.Cache[cacheKey, cached]
+	cache    *budget.Cache[cacheKey, cached] // names, links and lists of whole wikis
+	views    *budget.Cache[cacheKey, cached] // bodies, authors and pictures of single files
 	// forgotten counts the calls of forget.
 	forgotten atomic.Uint64
 	pictures  *raster.Encoder
@@ -70,6 +72,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
+	}
+	if o.ViewBytes <= 0 {
+		o.ViewBytes = 64 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -97,10 +102,15 @@ func New(o Options) *Service {
 		uploads:  newReceipts(),
 		files:    budget.NewSlots(maxFiles, maxWikiFiles),
 		exports:  newExportSlots(),
-		cache: budget.NewCache(o.CacheBytes, o.CacheBytes/2,
-			func(k cacheKey, _ cached) string { return k.slug },
-			func(k cacheKey, c cached) int64 { return int64(k.weight()) + int64(c.weight()) }),
+		cache:    newCache(o.CacheBytes),
+		views:    newCache(o.ViewBytes),
 	}
+}
+
+func newCache(bytes int64) *budget.Cache[cacheKey, cached] {
+	return budget.NewCache(bytes, bytes/2,
+		func(k cacheKey, _ cached) string { return k.slug },
+		func(k cacheKey, c cached) int64 { return int64(k.weight()) + int64(c.weight()) })
 }
 
 // A cacheKey names a cached value: a directory, source, rendered body, thumbnail.

@@ -43,7 +43,7 @@ func (s *Service) pictureSizes(w *content.Wiki) func(ctx context.Context, blob s
 			return pictureSize{}, nil
 		}
 		key := cacheKey{"picture size", w.Slug(), blob}
-		if c, ok := s.cache.GetIfPresent(key); ok {
+		if c, ok := s.views.GetIfPresent(key); ok {
 			return c.(pictureSize), nil
 		}
 		if reads++; reads > maxPictureReads {
@@ -55,7 +55,7 @@ func (s *Service) pictureSizes(w *content.Wiki) func(ctx context.Context, blob s
 		}
 		var size pictureSize
 		size.width, size.height, size.whole, _ = raster.Size(data)
-		s.cache.Set(key, size)
+		s.views.Set(key, size)
 		return size, nil
 	}
 }

@@ -49,7 +49,7 @@ func (s *Service) neighbours(ctx context.Context, w *content.Wiki, page wiki.Pag
 	key := cacheKey{"related", w.Slug(), string(page)}
 	next := &cachedNeighbours{version: s.search.VectorVersion(w.Slug())}
 	var before *search.Neighbours
-	if c, ok := s.cache.GetIfPresent(key); ok {
+	if c, ok := s.views.GetIfPresent(key); ok {
 		last := c.(*cachedNeighbours)
 		if last.version == next.version {
 			return last.Pages, nil
@@ -60,7 +60,7 @@ func (s *Service) neighbours(ctx context.Context, w *content.Wiki, page wiki.Pag
 	if next.Neighbours, err = s.search.Related(ctx, w, page, 3*relatedPages, before); err != nil {
 		return nil, err
 	}
-	s.cache.Set(key, next)
+	s.views.Set(key, next)
 	return next.Pages, nil
 }
 

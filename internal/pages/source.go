@@ -39,7 +39,7 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	defer release()
 	_, head := w.Head() // the content read can be newer, never older
 	key := authorKey("source", w, name)
-	if c, ok := s.cache.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
+	if c, ok := s.views.GetIfPresent(key); ok && revision == "" && c.(*Source).head == head {
 		return c.(*Source), w.MayRead(c.(*Source).File.Blob)
 	}
 	p, err := s.read(ctx, w, a, name, revision)
@@ -49,7 +49,7 @@ func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision stri
 	src := newSource(p.Name, p.File, p.Source)
 	src.Old, src.Current, src.head, src.Stored = p.Old, p.Current, head, p.Stored
 	if revision == "" {
-		s.cache.Set(key, src)
+		s.views.Set(key, src)
 	}
 	return src, nil
 }

@@ -82,6 +82,7 @@ func (s *Service) openNamed(ctx context.Context, a wiki.Access, name string) (*c
 func (s *Service) forget(w *content.Wiki) error {
 	s.forgotten.Add(1)
 	s.cache.InvalidateAll()
+	s.views.InvalidateAll()
 	if err := s.search.Reset(w.Slug()); err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}

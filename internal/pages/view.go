@@ -271,6 +271,7 @@ func backlinks(d *directory, to wiki.PageName, links []wiki.Link) []Backlink {
 // A body is a rendered page with the resolution of its links, to check whether it
 // is still valid.
 type body struct {
+	blob    string
 	page    *markdown.Page
 	answers []answer
 	valid   atomic.Pointer[validity]
@@ -324,7 +325,7 @@ func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p
 	if b, ok := s.cachedBody(ctx, r, p); ok {
 		return b, true, nil
 	}
-	b = &body{}
+	b = &body{blob: p.File.Blob}
 	b.page, err = s.renderUnlessSlow(p, r, func() (*markdown.Page, error) { return s.render(ctx, p.Name, p.Source, r) })
 	if err != nil {
 		b.page = nil
@@ -333,7 +334,7 @@ func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p
 	b.answers = r.answers
 	if r.failed == nil {
 		b.valid.Store(&validity{d.head, d.generation})
-		s.cache.Set(bodyKey(w, p), b)
+		s.views.Set(bodyKey(w, p), b)
 	}
 	return b, r.failed == nil, nil
 }
@@ -342,14 +343,14 @@ func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p
 func (s *Service) renderUnlessSlow(p *Page, r *resolver, render func() (*markdown.Page, error)) (*markdown.Page, error) {
 	key := cacheKey{"slow", r.w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
 	var before slowPage
-	if c, ok := s.cache.GetIfPresent(key); ok {
+	if c, ok := s.views.GetIfPresent(key); ok {
 		if before = c.(slowPage); before.times > 1 && s.now().Sub(before.last) < slowPause {
 			return nil, before.err
 		}
 	}
 	page, err := render()
 	if markdown.OutOfTime(err) && errors.Is(err, wiki.ErrTooLarge) {
-		s.cache.Set(key, slowPage{before.times + 1, s.now(), err})
+		s.views.Set(key, slowPage{before.times + 1, s.now(), err})
 	}
 	return page, err
 }
@@ -357,11 +358,14 @@ func (s *Service) renderUnlessSlow(p *Page, r *resolver, render func() (*markdow
 // cachedBody returns a page's body from the cache if its links still resolve to the
 // same targets.
 func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*body, bool) {
-	c, ok := s.cache.GetIfPresent(bodyKey(r.w, p))
+	c, ok := s.views.GetIfPresent(bodyKey(r.w, p))
 	if !ok {
 		return nil, false
 	}
 	b := c.(*body)
+	if b.blob != p.File.Blob {
+		return nil, false
+	}
 	last := b.valid.Load()
 	if last.head == r.names.head && last.generation == r.names.generation {
 		return b, true
@@ -374,7 +378,10 @@ func (s *Service) cachedBody(ctx context.Context, r *resolver, p *Page) (*body, 
 	return b, true
 }
 
-// bodyKey is a body's key in the cache.
+// bodyKey is a body's key in the cache. A save replaces the current body of a page.
 func bodyKey(w *content.Wiki, p *Page) cacheKey {
-	return cacheKey{"body", w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
+	if p.Old {
+		return cacheKey{"old body", w.Slug(), string(p.Name) + "\x00" + p.File.Blob}
+	}
+	return cacheKey{"body", w.Slug(), string(p.Name)}
 }

@@ -144,7 +144,7 @@ func TestBodyCache(t *testing.T) {
 		if _, err := w.View(w.ctx, w.reader, "Home", ""); err != nil {
 			t.Fatal(err)
 		}
-		b, ok := w.cache.GetIfPresent(cacheKey{"body", "ada", "Home\x00" + w.page("Home").File.Blob})
+		b, ok := w.views.GetIfPresent(cacheKey{"body", "ada", "Home"})
 		if !ok {
 			t.Fatal("not cached")
 		}

@@ -226,3 +226,9 @@ func (w *world) stored(query string) (values []string) {
 	}
 	return values
 }
+
+// dropCaches makes the service read and render everything again.
+func (w *world) dropCaches() {
+	w.cache.InvalidateAll()
+	w.views.InvalidateAll()
+}

@@ -57,12 +57,12 @@ func (s *Service) writers(ctx context.Context, w *content.Wiki) ([]wiki.Author, 
 // writersOf lists everyone who has written in a file.
 func (s *Service) writersOf(ctx context.Context, w *content.Wiki, file wiki.File) ([]wiki.Author, error) {
 	key := authorKey("writers of", w, file.Path+"\x00"+file.Commit)
-	if c, ok := s.cache.GetIfPresent(key); ok {
+	if c, ok := s.views.GetIfPresent(key); ok {
 		return c.(*writerList).authors, nil
 	}
 	of, err := w.AuthorsOf(ctx, file.Path)
 	if err == nil {
-		s.cache.Set(key, &writerList{authors: of})
+		s.views.Set(key, &writerList{authors: of})
 	}
 	return of, err
 }

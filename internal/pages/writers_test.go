@@ -87,7 +87,7 @@ func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := authorshipKey(content, file.Path, file.Commit)
+	key := authorKey("by", content, file.Path)
 	release()
 	hers := []wiki.Revision{{Author: wiki.Author{Username: "ada", DID: "did:plc:ada"}}}
 	for what, known := range map[string]authorship{
@@ -95,7 +95,8 @@ func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 		"no line has an author":    {lines: []int32{-1, -1}},
 		"lines that nobody read":   {lines: []int32{0}, by: hers},
 	} {
-		w.cache.Set(key, &known)
+		known.commit = file.Commit
+		w.views.Set(key, &known)
 		if !foreign() {
 			t.Errorf("%s counts as a member's", what)
 		}

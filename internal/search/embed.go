@@ -168,6 +168,9 @@ func (s *Service) RunEmbedder(ctx context.Context) {
 			s.queue.setBacklog(slug, 0) // retried when the wiki is opened or saved to
 			s.opts.Log.Warn("embedding failed", "wiki", slug, "err", err)
 		}
+		if wikis, _ := s.Backlog(); wikis == 0 && s.opts.Embedded != nil {
+			s.opts.Embedded()
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ type Options struct {
 	// when an index can't be opened because the process has too few file descriptors.
 	// Can be nil.
 	Relieve    func()
+	Embedded   func()              // called whenever no text waits for a vector any more; nil for none
 	Background *background.Workers // sets aside pages that it can't read; nil only recovers from panics
 	Log        *slog.Logger        // logs rebuilt indexes and failures; nil discards them
 }

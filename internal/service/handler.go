@@ -42,12 +42,13 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	browser, err := web.New(web.Options{
 		SignIn: signIn, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
 		Name: cfg.ServiceName(), Contact: cfg.Contact, Operators: cfg.Operators, Terms: terms, Privacy: privacy,
-		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, Background: s.background, Now: now, Log: log,
+		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, CacheBytes: cachesOf(cfg).finished, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.memory.releaseSoon()
 	rest := api.New(api.Options{
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: log,
 	})

@@ -71,6 +71,7 @@ type Service struct {
 	background *background.Workers
 	limits     *limit.Limiter // nil without rate limits
 	indexer    *indexer
+	memory     releaser
 	sweeper    *sweeper
 	openWikis  int // at once, and as many indexes
 	sizes      *sizes
@@ -88,6 +89,7 @@ type Service struct {
 func Open(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{o: o, people: o.People, Metrics: server.NewMetrics(), Opened: time.Now()}
 	s.background = background.New(background.Options{Log: o.Log, Panicked: s.panicked, Before: o.beforeJob})
+	s.memory.background = s.background
 	s.indexer = newIndexer(o.Log, s.background)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -167,8 +169,10 @@ func (s *Service) openContent() (err error) {
 	}
 	s.Exports = openExports(s.Content, wikis, s.background, s.o.Log)
 	s.measureExports()
+	caches := cachesOf(s.o.Config)
 	s.Pages = pages.New(pages.Options{
 		Content: s.Content, Search: s.Search, Markdown: markdown.New(markdown.Options{Icons: icons}),
+		CacheBytes: caches.wikis, ViewBytes: caches.views,
 		Mirror: s.Exports, Remotes: gitremote.New(outboundOptions(s.o.Config, s.background)),
 		Changed: s.chargeCommit, Now: s.o.Now, Log: s.o.Log,
 	})
@@ -192,7 +196,7 @@ func (s *Service) chargeCommit(a wiki.Access, files int) {
 // openSearch opens the search service, with the embedding model unless semantic
 // search is off.
 func (s *Service) openSearch(wikis string) (*search.Service, error) {
-	o := search.Options{Dir: wikis, MaxOpen: s.openWikis, Relieve: s.closeIdle, Background: s.background, Log: s.o.Log}
+	o := search.Options{CacheBytes: cachesOf(s.o.Config).vectors, Embedded: s.memory.releaseSoon, Dir: wikis, MaxOpen: s.openWikis, Relieve: s.closeIdle, Background: s.background, Log: s.o.Log}
 	if !s.o.Config.NoSemanticSearch {
 		model, err := minilm.New()
 		if err != nil {
@@ -292,6 +296,7 @@ func newLimiter(cfg config.Config, now func() time.Time) *limit.Limiter {
 
 // Close stops the workers and closes everything open, in reverse order.
 func (s *Service) Close() error {
+	s.memory.stop()
 	s.watcher.Stop()
 	s.sweeper.stop()
 	s.indexer.stop()

@@ -36,7 +36,7 @@ type Options struct {
 	MustExist   bool // fail if the file doesn't exist or is empty, instead of creating a database
 	Derived     bool // the content can be rebuilt: don't sync
 	ForeignKeys bool // enforce foreign keys
-	CacheKB     int  // page cache of each connection; 0 is SQLite's default, 2,000
+	CacheKB     int  // page cache of each connection, within pageMemory; 0 is SQLite's default, 2,000
 	IdleConns   int  // connections kept open while unused, of at most 4; 0 is 2
 	// Relieve closes files that aren't in use. It is called when the process has too
 	// few file descriptors to open the database, which is then tried again. Can be nil.
@@ -53,7 +53,7 @@ func Open(file string, o Options) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	reading := []string{"busy_timeout(5000)"}
+	reading := []string{"busy_timeout(5000)", fmt.Sprintf("soft_heap_limit(%d)", pageMemory)}
 	if o.ForeignKeys {
 		reading = append(reading, "foreign_keys(ON)")
 	}
@@ -87,6 +87,11 @@ func Open(file string, o Options) (*sql.DB, error) {
 	db.SetMaxIdleConns(o.IdleConns)
 	return db, nil
 }
+
+// pageMemory bounds the page caches of all connections of the process together, in bytes.
+// From there on a cache reuses its own pages; the file system has those that it drops in
+// memory anyway.
+const pageMemory = 8 << 20
 
 // logLimit is the size in bytes that a write-ahead log is cut down to after a large
 // transaction.

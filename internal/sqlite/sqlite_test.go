@@ -34,7 +34,7 @@ func TestOpenPragmas(t *testing.T) {
 		options Options
 		want    map[string]string
 	}{
-		{"data", Options{}, map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "0"}},
+		{"data", Options{}, map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "0", "soft_heap_limit": "8388608"}},
 		{"foreign keys", Options{ForeignKeys: true}, map[string]string{"synchronous": "2", "foreign_keys": "1"}},
 		{"derived", Options{Derived: true, CacheKB: 4000}, map[string]string{"journal_mode": "wal", "synchronous": "0", "trusted_schema": "0", "cache_size": "-4000"}},
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/flate"
+
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
@@ -32,26 +34,71 @@ type finishedPage struct {
 	beside  beside
 	bylines []shownAuthor
 
-	plain     []byte   // for anonymous readers
-	slot, end int      // position of the account in plain
+	size      int      // of the text for anonymous readers
+	slot, end int      // position of the account in it
 	policy    []string // Content-Security-Policy instead of the default, or nil
-	tag       string   // hash of plain
+	tag       string   // hash of the text
 	etag      []string // weak: the same for both encodings
 	length    []string
-	packed    lazyGzip
+	packed    atomic.Pointer[splicedGzip] // the text
+	improving atomic.Bool
 }
 
-// finishedPages caches pages, bounded by their total size and by that of each wiki.
+// finishedPages caches pages, bounded by their total size and by that of each wiki. They
+// are kept compressed, because almost all readers get them so; texts has those that
+// others asked for last.
 type finishedPages struct {
 	cache *budget.Cache[finishedKey, *finishedPage]
+	texts *budget.Cache[textKey, []byte]
 }
 
+// A textKey identifies a page's text by its tag.
+type textKey struct{ slug, tag string }
+
 func newFinishedPages(bytes int64) *finishedPages {
-	return &finishedPages{cache: budget.NewCache(bytes, bytes/2,
-		func(k finishedKey, _ *finishedPage) string { return k.slug },
-		func(k finishedKey, p *finishedPage) int64 {
-			return int64(len(p.plain)*3/2 + len(k.path) + p.basis.Weight() + 700) // HTML shrinks to less than half
-		})}
+	const textShare = 4
+	texts := bytes / textShare
+	return &finishedPages{
+		cache: budget.NewCache(bytes-texts, (bytes-texts)/2,
+			func(k finishedKey, _ *finishedPage) string { return k.slug },
+			func(k finishedKey, p *finishedPage) int64 {
+				return int64(len(p.packed.Load().member) + len(k.path) + p.basis.Weight() + 900)
+			}),
+		texts: budget.NewCache(texts, texts/2,
+			func(k textKey, _ []byte) string { return k.slug },
+			func(_ textKey, text []byte) int64 { return int64(len(text) + 200) }),
+	}
+}
+
+// text returns the text of a page of a wiki.
+func (f *finishedPages) text(slug string, p *finishedPage) ([]byte, error) {
+	key := textKey{slug, p.tag}
+	if text, ok := f.texts.GetIfPresent(key); ok {
+		return text, nil
+	}
+	text, err := p.packed.Load().plain(p.size)
+	if err == nil {
+		f.texts.Set(key, text)
+	}
+	return text, err
+}
+
+// gzip returns a page compressed: for its first reader fast, from the second on well.
+func (f *finishedPages) gzip(slug string, p *finishedPage) (*splicedGzip, error) {
+	z := p.packed.Load()
+	if z.small || !p.improving.CompareAndSwap(false, true) {
+		return z, nil
+	}
+	text, ok := f.texts.GetIfPresent(textKey{slug, p.tag})
+	if !ok {
+		var err error
+		if text, err = z.plain(p.size); err != nil {
+			return nil, err
+		}
+	}
+	z = newSplicedGzip(flate.BestCompression, text, p.slot, p.end)
+	p.packed.Store(z)
+	return z, nil
 }
 
 var (
@@ -91,8 +138,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 	if !anonymous {
 		return h.writeSpliced(&v, page) == nil
 	}
-	h.writeFinished(&v, page)
-	return true
+	return h.writeFinished(&v, page) == nil
 }
 
 // acceptsMarkdown is a cheap check before wantsMarkdown.
@@ -192,8 +238,7 @@ func (h *Handler) renderFinished(v *visit, state pages.State, next beside, data 
 		h.finished.cache.Set(keyOf(v), p)
 	}
 	if v.caller.Anonymous() {
-		h.writeFinished(v, p)
-		return nil
+		return h.writeFinished(v, p)
 	}
 	return h.writeSpliced(v, p)
 }
@@ -207,28 +252,44 @@ func (h *Handler) makeFinished(v *visit, rendered []byte) (*finishedPage, error)
 	}
 	slot := bytes.Index(rendered, h.templates.slot)
 	p := &finishedPage{policy: v.policy, slot: slot, end: slot + len(account.html)}
-	p.plain = bytes.Join([][]byte{rendered[:slot], account.html, rendered[slot+len(h.templates.slot):]}, nil)
-	sum := sha256.Sum256(p.plain)
-	p.tag = hex.EncodeToString(sum[:8])
+	text := bytes.Join([][]byte{rendered[:slot], account.html, rendered[slot+len(h.templates.slot):]}, nil)
+	sum := sha256.Sum256(text)
+	p.tag, p.size = hex.EncodeToString(sum[:8]), len(text)
 	p.etag = []string{`W/"` + p.tag + `"`}
-	p.length = []string{strconv.Itoa(len(p.plain))}
+	p.length = []string{strconv.Itoa(p.size)}
+	p.packed.Store(newSplicedGzip(flate.BestSpeed, text, p.slot, p.end))
+	if !acceptsGzip(v.r) {
+		h.finished.texts.Set(textKey{v.slug, p.tag}, text)
+	}
 	return p, nil
 }
 
 // writeFinished sends a page to an anonymous reader.
-func (h *Handler) writeFinished(v *visit, p *finishedPage) {
-	if h.writeFinishedHeader(v, p, p.etag, publicCache) {
-		return
-	}
+func (h *Handler) writeFinished(v *visit, p *finishedPage) error {
 	header := v.w.Header()
-	body, length := p.plain, p.length
-	if acceptsGzip(v.r) {
+	var body []byte
+	length := p.length
+	switch {
+	case sameTag(v.r, p.etag[0]):
+	case acceptsGzip(v.r):
+		z, err := h.finished.gzip(v.slug, p)
+		if err != nil {
+			return err
+		}
 		header["Content-Encoding"] = gzipCoding
-		z := p.packed.get(p)
 		body, length = z.member, z.length
+	default:
+		var err error
+		if body, err = h.finished.text(v.slug, p); err != nil {
+			return err
+		}
+	}
+	if h.writeFinishedHeader(v, p, p.etag, publicCache) {
+		return nil
 	}
 	header["Content-Length"] = length
 	_, _ = v.w.Write(body)
+	return nil
 }
 
 // writeFinishedHeader sets the headers of a finished page, except those that differ by
@@ -257,25 +318,46 @@ func (h *Handler) writeSpliced(v *visit, p *finishedPage) error {
 	if err != nil {
 		return err
 	}
-	if h.writeFinishedHeader(v, p, []string{`W/"` + p.tag + "-" + account.tag + `"`}, ownCache) {
+	etag := []string{`W/"` + p.tag + "-" + account.tag + `"`}
+	if sameTag(v.r, etag[0]) {
+		h.writeFinishedHeader(v, p, etag, ownCache)
 		return nil
 	}
-	header := v.w.Header()
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
 	buf.Reset()
-	tail, size := p.plain[p.end:], len(p.plain)-(p.end-p.slot)+len(account.html)
-	buf.Grow(size + 64)
-	page := buf.AvailableBuffer()
+	page, err := h.appendSpliced(buf, v, p, account)
+	if err != nil {
+		return err
+	}
+	h.writeFinishedHeader(v, p, etag, ownCache)
+	header := v.w.Header()
 	if acceptsGzip(v.r) {
 		header["Content-Encoding"] = gzipCoding
-		page = p.packed.get(p).appendWith(page, account, tail, size)
-	} else {
-		page = append(append(append(page, p.plain[:p.slot]...), account.html...), tail...)
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(page))}
 	_, _ = v.w.Write(page)
 	return nil
+}
+
+// appendSpliced returns a page with an account, in memory of buf.
+func (h *Handler) appendSpliced(buf *bytes.Buffer, v *visit, p *finishedPage, account *accountPart) ([]byte, error) {
+	size := p.size - (p.end - p.slot) + len(account.html)
+	if acceptsGzip(v.r) {
+		z, err := h.finished.gzip(v.slug, p)
+		if err != nil {
+			return nil, err
+		}
+		buf.Grow(len(z.member) + len(account.blocks))
+		return z.appendWith(buf.AvailableBuffer(), account, size), nil
+	}
+	text, err := h.finished.text(v.slug, p)
+	if err != nil {
+		return nil, err
+	}
+	buf.Grow(size)
+	page := append(buf.AvailableBuffer(), text[:p.slot]...)
+	return append(append(page, account.html...), text[p.end:]...), nil
 }
 
 // sameTag reports whether If-None-Match names the tag (RFC 9110, 13.1.2: weak

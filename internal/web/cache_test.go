@@ -12,7 +12,8 @@ import (
 func TestFinishedPagesAreShared(t *testing.T) {
 	t.Parallel()
 	cache := newFinishedPages(100_000).cache
-	page := &finishedPage{plain: make([]byte, 4000), basis: &pages.Basis{}}
+	page := &finishedPage{basis: &pages.Basis{}}
+	page.packed.Store(&splicedGzip{member: make([]byte, 4000)})
 	bobs := finishedKey{slug: "bob", path: "/Home"}
 	cache.Set(bobs, page)
 	for i := range 1000 {

@@ -3,10 +3,11 @@ package web
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
+	"io"
 	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
@@ -83,49 +84,82 @@ type splicedGzip struct {
 	length    []string
 	slot, end int    // position of the account's blocks
 	head      uint32 // checksum of the text before the account
+	tail      uint32 // and after it
+	shift     uint32 // see crcShift, of the text after the account
 	small     bool   // compressed at the best level, or too large for it
 }
 
 // maxWell is the size up to which pages are compressed at the best level.
 const maxWell = 256 << 10
 
-func newSplicedGzip(level int, p *finishedPage) *splicedGzip {
-	head, account, tail := p.plain[:p.slot], p.plain[p.slot:p.end], p.plain[p.end:]
-	z := &splicedGzip{head: crc32.ChecksumIEEE(head), small: level == flate.BestCompression || len(p.plain) > maxWell}
-	z.member = append([]byte(gzipHeader), deflateBlocks(level, head, false)...)
-	z.slot = len(z.member)
-	z.member = append(z.member, deflateBlocks(level, account, false)...)
-	z.end = len(z.member)
-	z.member = append(z.member, deflateBlocks(level, tail, true)...)
-	z.member = appendTrailer(z.member, crc32.ChecksumIEEE(p.plain), len(p.plain))
+// newSplicedGzip compresses a page whose account is from slot to end.
+func newSplicedGzip(level int, plain []byte, slot, end int) *splicedGzip {
+	head, account, tail := plain[:slot], plain[slot:end], plain[end:]
+	z := &splicedGzip{
+		head: crc32.ChecksumIEEE(head), tail: crc32.ChecksumIEEE(tail), shift: crcShift(len(tail)),
+		small: level == flate.BestCompression || len(plain) > maxWell,
+	}
+	var member bytes.Buffer
+	member.WriteString(gzipHeader)
+	member.Write(deflateBlocks(level, head, false))
+	z.slot = member.Len()
+	member.Write(deflateBlocks(level, account, false))
+	z.end = member.Len()
+	member.Write(deflateBlocks(level, tail, true))
+	z.member = appendTrailer(bytes.Clone(member.Bytes()), crc32.ChecksumIEEE(plain), len(plain))
 	z.length = []string{strconv.Itoa(len(z.member))}
 	return z
 }
 
-// appendWith appends the member with another account to a buffer.
-func (z *splicedGzip) appendWith(buf []byte, account *accountPart, tail []byte, size int) []byte {
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+
+// plain returns the text of the page, which has size bytes.
+func (z *splicedGzip) plain(size int) ([]byte, error) {
+	unpacked := inflaters.Get().(io.ReadCloser)
+	defer inflaters.Put(unpacked)
+	if err := unpacked.(flate.Resetter).Reset(bytes.NewReader(z.member[len(gzipHeader):]), nil); err != nil {
+		return nil, fmt.Errorf("web: unpack a page: %w", err)
+	}
+	text := make([]byte, size)
+	if _, err := io.ReadFull(unpacked, text); err != nil {
+		return nil, fmt.Errorf("web: unpack a page: %w", err)
+	}
+	return text, nil
+}
+
+// appendWith appends the member with another account to a buffer. size is that of the
+// text.
+func (z *splicedGzip) appendWith(buf []byte, account *accountPart, size int) []byte {
 	buf = append(append(buf, z.member[:z.slot]...), account.blocks...)
 	buf = append(buf, z.member[z.end:len(z.member)-gzipTrailer]...)
 	sum := crc32.Update(z.head, crc32.IEEETable, account.html)
-	return appendTrailer(buf, crc32.Update(sum, crc32.IEEETable, tail), size)
+	return appendTrailer(buf, crcTimes(z.shift, sum)^z.tail, size)
 }
 
-// A lazyGzip compresses a page when it is first asked for: fast for the first reader,
-// well for the second.
-type lazyGzip struct {
-	now       atomic.Pointer[splicedGzip]
-	improving atomic.Bool
-}
+// The checksum of two texts one after another is that of the first, multiplied by x to the
+// power of eight times the length of the second, plus that of the second: polynomials
+// over GF(2) modulo the one of CRC-32, as in zlib's crc32_combine.
 
-func (l *lazyGzip) get(p *finishedPage) *splicedGzip {
-	z := l.now.Load()
-	switch {
-	case z == nil:
-		z = newSplicedGzip(flate.BestSpeed, p)
-		l.now.CompareAndSwap(nil, z)
-	case !z.small && l.improving.CompareAndSwap(false, true):
-		z = newSplicedGzip(flate.BestCompression, p)
-		l.now.Store(z)
+// crcShift returns x to the power of 8n.
+func crcShift(n int) uint32 {
+	power := uint32(1 << 31)  // 1: the highest bit has the lowest exponent
+	square := uint32(1 << 23) // x to the power of 8
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			power = crcTimes(square, power)
+		}
+		square = crcTimes(square, square)
 	}
-	return z
+	return power
+}
+
+// crcTimes multiplies two polynomials.
+func crcTimes(a, b uint32) (product uint32) {
+	for ; a != 0; a <<= 1 {
+		if a>>31 == 1 {
+			product ^= b
+		}
+		b = b>>1 ^ crc32.IEEE&-(b&1)
+	}
+	return product
 }

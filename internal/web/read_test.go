@@ -420,7 +420,10 @@ func TestFinishedPagesOfPeople(t *testing.T) {
 	}
 }
 
-func unzip(t *testing.T, data string) string {
+func unzip(t interface {
+	Helper()
+	Fatal(args ...any)
+}, data string) string {
 	t.Helper()
 	z, err := gzip.NewReader(strings.NewReader(data))
 	if err != nil {
