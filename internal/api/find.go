@@ -24,6 +24,7 @@ type logEntry struct {
 	Message  string    `json:"message"`
 	Affected []string  `json:"pages_affected"`
 	Changes  []change  `json:"changes"`
+	Cut      bool      `json:"more_changes,omitempty"` // than these
 }
 
 type changelogAnswer struct {
@@ -68,7 +69,7 @@ func (h *Handler) changelog(c *call) error {
 	}
 	out := make([]logEntry, len(log))
 	for i, commit := range log {
-		e := logEntry{commit.ID, commit.ID, h.author(c, commit.Author), commit.Time.UTC(), commit.Message, []string{}, []change{}}
+		e := logEntry{commit.ID, commit.ID, h.author(c, commit.Author), commit.Time.UTC(), commit.Message, []string{}, []change{}, commit.Cut}
 		for _, ch := range commit.Changes {
 			if wiki.Hidden(ch.Path) {
 				continue

@@ -162,6 +162,9 @@ type LogFilter struct {
 	Agents    *bool // true for commits by agents, false for people's and imported ones
 	Limit     int   // 50 if 0
 	Ascending bool
+	// Changes is how many changes are read for all commits together; 0 for all. If they
+	// have more, each commit gets an equal part, and Cut says that it has more.
+	Changes int
 }
 
 // Stats are the wiki's sizes against its limits.

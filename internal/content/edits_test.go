@@ -2,6 +2,7 @@ package content
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
@@ -354,5 +355,39 @@ func TestLogFilters(t *testing.T) {
 	list, err := w.Log(t.Context(), LogFilter{Limit: 1000})
 	if err != nil || len(list) != 156 || slices.ContainsFunc(list, func(c wiki.Commit) bool { return len(c.Changes) != 1 }) {
 		t.Errorf("a long log: %d commits, %v", len(list), err)
+	}
+}
+
+// Attack: commits of tens of thousands of files, as imports make them, and somebody lists
+// the changes. A list reads a bounded number, an equal part of each commit that has more.
+func TestListsReadSomeChanges(t *testing.T) {
+	w := newWiki(t, time.Now)
+	for n := range 3 {
+		var edits []Edit
+		for i := range 30 {
+			edits = append(edits, Edit{Path: fmt.Sprintf("%02d.md", i), Data: fmt.Appendf(nil, "%d\n", n), Base: BaseAny})
+		}
+		must(t, w, ada, edits...)
+	}
+	must(t, w, ada, Edit{Path: "one.md", Data: []byte("x\n")})
+	for most, want := range map[int]string{0: "1 30 30 30", 91: "1 30 30 30", 90: "1 22+ 22+ 22+", 20: "1 5+ 5+ 5+", 1: "1 1+ 1+ 1+"} {
+		log, err := w.Log(t.Context(), LogFilter{Changes: most})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range log {
+			text := fmt.Sprint(len(c.Changes))
+			if c.Cut {
+				text += "+"
+			}
+			if c.Changes[0].Path != "00.md" && c.Changes[0].Path != "one.md" {
+				t.Errorf("the first change is that of %s", c.Changes[0].Path)
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("at most %d: %q, want %q", most, got, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -40,17 +41,46 @@ const changesBatch = 64
 // kept but never served. The mode of a deleted file is 0.
 const regularFiles = "(mode & 61440) IN (0, 32768)"
 
-// fillChanges reads the changes of commits, with one statement per changesBatch.
+// fillChanges reads all changes of commits.
 func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit) error {
-	if len(list) == 0 {
-		return nil
+	_, err := readChanges(ctx, q, slug, list, math.MaxInt)
+	return err
+}
+
+// fillSomeChanges reads at most about a number of changes of commits: all, or as many of
+// each. Commits of an import can have tens of thousands.
+func fillSomeChanges(ctx context.Context, q querier, slug string, list []wiki.Commit, most int) error {
+	n, err := readChanges(ctx, q, slug, list, most)
+	if err != nil || n <= most {
+		return err
 	}
-	if len(list) > changesBatch {
-		if err := fillChanges(ctx, q, slug, list[changesBatch:]); err != nil {
+	each := max(1, most/len(list))
+	for i := range list {
+		one := list[i : i+1]
+		one[0].Changes = nil
+		if n, err = readChanges(ctx, q, slug, one, each); err != nil {
 			return err
 		}
-		list = list[:changesBatch]
+		if n > each {
+			one[0].Changes, one[0].Cut = one[0].Changes[:each], true
+		}
 	}
+	return nil
+}
+
+// readChanges reads the changes of commits, with one statement per changesBatch. It
+// returns how many it has read, and stops when they are more than most.
+func readChanges(ctx context.Context, q querier, slug string, list []wiki.Commit, most int) (n int, err error) {
+	for ; len(list) > 0 && n <= most; list = list[min(len(list), changesBatch):] {
+		read, err := readChangesBatch(ctx, q, slug, list[:min(len(list), changesBatch)], most)
+		if n += read; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func readChangesBatch(ctx context.Context, q querier, slug string, list []wiki.Commit, most int) (read int, err error) {
 	at := make(map[int64]*wiki.Commit, len(list))
 	args := []any{slug}
 	for i := range list {
@@ -69,15 +99,21 @@ func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit
 	for i := range n {
 		fmt.Fprintf(&places, ", $%d", i+2)
 	}
-	return forEachRow(ctx, q, func(rows *sql.Rows) error {
+	limit := ""
+	if most < math.MaxInt {
+		limit = fmt.Sprintf(" LIMIT %d", most+1)
+	}
+	err = forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var seq int64
 		var ch wiki.Change
 		err := rows.Scan(&seq, &ch.Path, &ch.From, &ch.Kind, &ch.Old, &ch.New)
 		if c := at[seq]; c != nil {
 			c.Changes = append(c.Changes, ch)
 		}
+		read++
 		return err
-	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+regularFiles+" ORDER BY seq, n", args...)
+	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+regularFiles+" ORDER BY seq, n"+limit, args...)
+	return read, err
 }
 
 // Log lists commits with their changes, newest first unless Ascending.
@@ -121,7 +157,10 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 		list = append(list, c)
 		return err
 	}, fmt.Sprintf("%s LIMIT $%d + 0", query, len(args)), args...) // SQLite would plan again for each value of a bare parameter
-	if err == nil {
+	switch {
+	case err == nil && f.Changes > 0:
+		err = fillSomeChanges(ctx, w, w.slug, list, f.Changes)
+	case err == nil:
 		err = fillChanges(ctx, w, w.slug, list)
 	}
 	return list, wrapError(err, "log of %s", w.slug)

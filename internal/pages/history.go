@@ -106,13 +106,18 @@ func (s *Service) locate(ctx context.Context, w *content.Wiki, a wiki.Access, pa
 	return files, nil
 }
 
-// Changelog lists commits without their changes to hidden files.
+// maxListedChanges bounds the changes of all commits in a list together.
+const maxListedChanges = 5000
+
+// Changelog lists commits without their changes to hidden files, at most about 5,000
+// changes together.
 func (s *Service) Changelog(ctx context.Context, a wiki.Access, f LogFilter) ([]wiki.Commit, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	f.Changes = maxListedChanges
 	commits, err := w.Log(ctx, f)
 	for i := range commits {
 		commits[i].Changes = visibleChanges(commits[i].Changes)

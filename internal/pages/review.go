@@ -267,7 +267,7 @@ func (s *Service) PendingReview(ctx context.Context, a wiki.Access, since time.T
 		return nil, nil
 	}
 	const maxScanned = 50
-	commits, err := w.Log(ctx, LogFilter{Author: me.Username, Agents: &agents, Limit: maxScanned})
+	commits, err := w.Log(ctx, LogFilter{Author: me.Username, Agents: &agents, Limit: maxScanned, Changes: maxListedChanges})
 	if err != nil || len(commits) == 0 {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (s *Service) News(ctx context.Context, a wiki.Access, after int64, limit in
 	if after <= 0 || after > head {
 		after = max(0, head-int64(limit))
 	}
-	log, err := w.Log(ctx, content.LogFilter{After: after, Limit: maxNewsCommits, Ascending: true})
+	log, err := w.Log(ctx, content.LogFilter{After: after, Limit: maxNewsCommits, Ascending: true, Changes: maxListedChanges})
 	if err != nil {
 		return News{}, err
 	}

@@ -154,6 +154,9 @@ func changedNames(c wiki.Commit) []string {
 		}
 		names = append(names, xmlText(name))
 	}
+	if c.Cut {
+		names = append(names, "and more")
+	}
 	return names
 }
 

@@ -222,7 +222,11 @@ func commitSummary(c wiki.Commit) string {
 	}
 	summary := changeSummary(c.Changes[0])
 	if more := len(c.Changes) - 1; more > 0 {
-		summary += " and " + strconv.Itoa(more) + " more"
+		summary += " and "
+		if c.Cut {
+			summary += "over "
+		}
+		summary += strconv.Itoa(more) + " more"
 	}
 	return summary
 }

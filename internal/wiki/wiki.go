@@ -240,6 +240,7 @@ type Commit struct {
 	Time    time.Time
 	Message string // without trailers
 	Changes []Change
+	Cut     bool // in a list, Changes has only the first ones
 }
 
 // A Revision is one state of one file.
