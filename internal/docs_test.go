@@ -1,6 +1,7 @@
 package internal_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,4 +87,32 @@ func documents(t *testing.T) (files []string) {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// TestSignInDocument fails if docs/signin.md names a test that doesn't exist.
+func TestSignInDocument(t *testing.T) {
+	text, err := os.ReadFile("../docs/signin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`\b(Test[A-Z]\w+)(?: \((\w+)\))?`).FindAllStringSubmatch(string(text), -1)
+	for _, match := range named {
+		name, dir := match[1], "atproto"
+		if match[2] != "" {
+			dir = match[2]
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		found := false
+		for _, file := range files {
+			source, readErr := os.ReadFile(file)
+			err = errors.Join(err, readErr)
+			found = found || strings.Contains(string(source), "\nfunc "+name+"(t *testing.T)")
+		}
+		if err != nil || !found {
+			t.Errorf("docs/signin.md names %s, which package %s doesn't have: %v", name, dir, err)
+		}
+	}
+	if len(named) < 30 {
+		t.Errorf("only %d tests named", len(named))
+	}
 }
