@@ -38,6 +38,8 @@ func (h handles) Find(_ context.Context, _, name string) (wiki.User, error) {
 	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "Nobody has the handle %q.", name)
 }
 
+func (h handles) Declared(context.Context, string, string) (string, error) { return "", nil }
+
 // An arrival is a service that a disk of the original is moved into.
 type arrival struct {
 	*live

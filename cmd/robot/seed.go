@@ -56,6 +56,12 @@ func (seededPeople) Find(_ context.Context, _, name string) (wiki.User, error) {
 	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "There is no %q here. A development service only has the people you can sign in as.", name)
 }
 
+// Declared implements tenant.Directory.
+func (p seededPeople) Declared(ctx context.Context, asker, did string) (string, error) {
+	u, err := p.Find(ctx, asker, did)
+	return u.Handle, err
+}
+
 // A seedWiki is an example wiki of a development service.
 type seedWiki struct {
 	owner    string

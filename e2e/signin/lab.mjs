@@ -87,8 +87,26 @@ for (const [i, hostname] of cfg.pdsHosts.entries()) {
 }
 
 // ---- 5. TLS front (what Caddy does in production)
+// outages is what addresses answer instead of their server: a status, or 'hang'. Tests switch them by
+// PUT https://lab.test/ with JSON like {"alice.test/.well-known/atproto-did": 503}; {} ends them all.
+let outages = {}
+const switchOutages = (req, res) => {
+  let text = ''
+  req.on('data', (data) => { text += data })
+  req.on('end', () => { outages = JSON.parse(text); res.end('ok') })
+}
+// appview is what an AppView does for sign-in: it resolves and completes handles.
+const appview = (req, res) => {
+  const url = new URL(req.url, 'https://appview.test')
+  if (url.pathname === '/xrpc/com.atproto.identity.resolveHandle') return pdses[0].pds.app(Object.assign(req, { headers: { ...req.headers, host: cfg.pdsHosts[0] } }), res)
+  const actors = cfg.accounts.filter((a) => a.handle.startsWith(url.searchParams.get('q'))).map((a) => ({ did: a.did, handle: a.handle, displayName: a.displayName }))
+  res.setHeader('content-type', 'application/json')
+  res.end(JSON.stringify({ actors }))
+}
 const route = (host) => {
   if (host === 'plc.test') return plc.app
+  if (host === 'lab.test') return switchOutages
+  if (host === 'appview.test') return appview
   const i = cfg.pdsHosts.indexOf(host); if (i >= 0) return pdses[i].pds.app
   if (host.endsWith('.two.test')) return pdses[1].pds.app
   if (host.endsWith('.test')) return pdses[0].pds.app
@@ -96,6 +114,9 @@ const route = (host) => {
 const [uh, up] = cfg.appUpstream.split(':')
 const front = https.createServer({ key: fs.readFileSync(p('leaf.key')), cert: fs.readFileSync(p('leaf.pem')) }, (req, res) => {
   const host = (req.headers.host ?? '').split(':')[0]
+  const outage = Object.entries(outages).find(([address]) => (host + req.url).startsWith(address))?.[1]
+  if (outage === 'hang') return setTimeout(() => res.destroy(), 30_000).unref()
+  if (outage) { res.statusCode = outage; return res.end('outage') }
   const app = route(host)
   if (app) return app(req, res)
   const r = http.request({ host: uh, port: up, method: req.method, path: req.url, headers: { ...req.headers, 'x-forwarded-proto': 'https', 'x-forwarded-for': req.socket.remoteAddress } }, (ur) => { res.writeHead(ur.statusCode, ur.rawHeaders); ur.pipe(res) })

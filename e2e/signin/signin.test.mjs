@@ -18,6 +18,7 @@ const installed = existsSync(path.join(here, "node_modules/better-sqlite3/build/
 const skip = installed ? false : "the PDS isn't installed, see README.md";
 const platformURL = "https://robot.wtf.internal";
 let lab, robot, startRobot, browser, dns, tempDir;
+let silentDNS = false; // the DNS server doesn't answer
 
 // waitForLine waits until a process prints a line that contains a marker.
 const waitForLine = (child, marker) => new Promise((resolve, reject) => {
@@ -37,6 +38,7 @@ before(async () => {
   // The DNS server knows no names, so handles are resolved over HTTPS.
   dns = dgram.createSocket("udp4");
   dns.on("message", (query, from) => {
+    if (silentDNS) return;
     const answer = Buffer.from(query);
     answer.writeUInt16BE(0x8183, 2);
     dns.send(answer, from.port, from.address);
@@ -51,9 +53,11 @@ before(async () => {
   if (!process.env.ROBOT) {
     execFileSync("go", ["build", "-o", binary, "./cmd/robot"], { cwd: path.join(here, "../..") });
   }
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ROBOT"))); // those of the tests aren't settings
   startRobot = async (...more) => {
     robot = spawn(binary, ["serve", "--public-url", platformURL, "--data", path.join(tempDir, "data"), "--listen", listen,
-      "--test-pin", `*.test=${lab.tlsAddr}`, "--test-ca", lab.ca, "--test-dns", `127.0.0.1:${dns.address().port}`, "--test-plc", "https://plc.test", ...more]);
+      "--test-pin", `*.test=${lab.tlsAddr}`, "--test-ca", lab.ca, "--test-dns", `127.0.0.1:${dns.address().port}`, "--test-plc", "https://plc.test",
+      "--handle-resolver", "https://appview.test", "--account-server", "https://pds.test", ...more], { env });
     await waitForLine(robot, "is ready at");
   };
   await startRobot();
@@ -195,12 +199,13 @@ test("an account of a second PDS signs in, and its callback fails in another bro
 });
 
 // xrpc calls the first PDS, with the admin password for admin methods.
-const xrpc = (method, body) => new Promise((resolve, reject) => {
+const xrpc = (method, body, token) => new Promise((resolve, reject) => {
   const [host, port] = lab.tlsAddr.split(":");
   const request = https.request({
     host, port, servername: "pds.test", ca: readFileSync(lab.ca), method: "POST", path: `/xrpc/${method}`,
     headers: {
       host: "pds.test", "content-type": "application/json",
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
       ...(method.includes(".admin.") ? { authorization: `Basic ${btoa(`admin:${lab.adminPassword}`)}` } : {}),
     },
   }, (answer) => {
@@ -352,6 +357,176 @@ test("signing out everywhere ends the sessions of other browsers", { skip }, asy
   assert.ok(two.url().startsWith(`${platformURL}/auth/login`), two.url());
   await one.context().close();
   await two.context().close();
+});
+
+// switchOutages lets servers of the lab fail at addresses: a status, or "hang".
+const switchOutages = (outages) => new Promise((resolve, reject) => {
+  const [host, port] = lab.tlsAddr.split(":");
+  const request = https.request({ host, port, servername: "pds.test", ca: readFileSync(lab.ca), method: "PUT", headers: { host: "lab.test" } }, (answer) => {
+    answer.resume();
+    answer.on("end", resolve);
+  });
+  request.on("error", reject);
+  request.end(JSON.stringify(outages));
+});
+
+// withOutages runs a test while servers fail.
+async function withOutages(outages, run) {
+  await switchOutages(outages);
+  try {
+    await run();
+  } finally {
+    silentDNS = false;
+    await switchOutages({});
+  }
+}
+
+// showsHandle checks the handle that the account page shows.
+async function showsHandle(page, shown) {
+  await page.goto(`${platformURL}/app/account`);
+  await page.locator("header.title").getByText(shown).waitFor();
+}
+
+const handleOf = (host) => `${host}/.well-known/atproto-did`;
+
+test("name servers that don't answer don't stop a sign-in", { skip }, async () => {
+  const page = await newVisitor();
+  await withOutages({}, async () => {
+    silentDNS = true;
+    const start = Date.now();
+    await typeHandle(page, "alice.test");
+    await page.getByRole("textbox", { name: "Password" }).waitFor();
+    console.log(`# to the password with silent name servers: ${Date.now() - start} ms`);
+    await authorizeAtPDS(page, alicePassword, `${platformURL}/app/`);
+    await showsHandle(page, "@alice.test");
+  });
+  await page.context().close();
+});
+
+for (const [name, outage] of [["fails", 503], ["is busy", 429], ["refuses", 403], ["hangs", "hang"]]) {
+  test(`a known person signs in while the handle's host ${name}`, { skip }, async () => {
+    const page = await newVisitor();
+    await withOutages({ [handleOf("alice.test")]: outage, "appview.test": 500 }, async () => {
+      await signIn(page, "alice.test", alicePassword, `${platformURL}/app/`);
+      await showsHandle(page, "@alice.test");
+    });
+    await page.context().close();
+  });
+}
+
+test("a new person signs in by the resolver while the handle's host fails", { skip }, async () => {
+  await newAccount("gwen.test");
+  const page = await newVisitor();
+  await withOutages({ [handleOf("gwen.test")]: 503, "appview.test": 500 }, async () => {
+    await typeHandle(page, "gwen.test");
+    await page.getByText("The server of gwen.test can").waitFor();
+  });
+  await withOutages({ [handleOf("gwen.test")]: 503 }, async () => {
+    await signIn(page, "gwen.test", "some-pass-1234", `${platformURL}/app/create`);
+    await showsHandle(page, "@gwen.test");
+  });
+  await page.context().close();
+});
+
+test("outages between start and callback: the handle stays, and the directory is named", { skip }, async () => {
+  const page = await newVisitor();
+  await typeHandle(page, "alice.test");
+  await withOutages({ [handleOf("alice.test")]: 503, "appview.test": 500 }, async () => {
+    silentDNS = true;
+    await authorizeAtPDS(page, alicePassword, `${platformURL}/app/`);
+    await showsHandle(page, "@alice.test");
+  });
+  const other = await newVisitor();
+  await typeHandle(other, "alice.test");
+  await withOutages({ "plc.test": 503 }, async () => {
+    await authorizeAtPDS(other, alicePassword, (url) => url.href.startsWith(`${platformURL}/auth/login?refused=1`));
+    await other.getByText("plc.test, where this account is registered").waitFor();
+  });
+  await page.context().close();
+  await other.context().close();
+});
+
+test("a server that fails during a sign-in is named", { skip }, async () => {
+  const page = await newVisitor();
+  for (const [outage, says] of [
+    [{ "pds.test/.well-known/oauth-protected-resource": 404 }, "pds.test, the server of this account, doesn"],
+    [{ "pds.test/oauth/par": 500 }, "pds.test, the server of this account, can"],
+    [{ "pds.test/.well-known/oauth-authorization-server": "hang" }, "pds.test, the server of this account, isn"],
+  ]) {
+    await withOutages(outage, async () => {
+      await typeHandle(page, "alice.test");
+      await page.getByText(says).waitFor();
+    });
+  }
+  await page.context().close();
+});
+
+test("a paused account gets in by its stored handle; one taken down or deleted doesn't", { skip }, async () => {
+  const paused = await newAccount("paul.test");
+  let page = await newVisitor();
+  await signIn(page, "paul.test", "some-pass-1234", `${platformURL}/app/create`);
+  await page.context().close();
+  await xrpc("com.atproto.server.deactivateAccount", {}, paused.accessJwt);
+  page = await newVisitor();
+  await signIn(page, "paul.test", "some-pass-1234", `${platformURL}/app/create`);
+  await showsHandle(page, "@paul.test");
+  await page.context().close();
+
+  page = await newVisitor();
+  await xrpc("com.atproto.admin.updateSubjectStatus", { subject: { $type: "com.atproto.admin.defs#repoRef", did: paused.did }, takedown: { applied: true, ref: "1" } });
+  await typeHandle(page, "paul.test");
+  await page.getByText("was taken down by its server").waitFor();
+  await xrpc("com.atproto.admin.deleteAccount", { did: paused.did });
+  await new Promise((resolve) => setTimeout(resolve, 31_000)); // lookups of the last 30 seconds are used again
+  await typeHandle(page, "paul.test");
+  await page.getByText("was deleted").waitFor();
+  await page.context().close();
+});
+
+test("a sign-in without a handle starts at a server, and ends with the account chosen there", { skip }, async () => {
+  let page = await newVisitor();
+  await page.goto(`${platformURL}/auth/login`);
+  await page.getByRole("button", { name: "Continue with pds.test" }).click();
+  await chooseAccount(page, "alice.test");
+  await authorizeAtPDS(page, alicePassword, `${platformURL}/app/`);
+  await showsHandle(page, "@alice.test");
+  await page.context().close();
+
+  page = await newVisitor();
+  await typeHandle(page, "https://pds2.test/");
+  await chooseAccount(page, "carol.two.test");
+  await authorizeAtPDS(page, "carol-pass-1234", /\/app\//);
+  await showsHandle(page, "@carol.two.test");
+  await page.context().close();
+});
+
+// chooseAccount enters the account at the PDS.
+async function chooseAccount(page, handle) {
+  const field = page.getByRole("textbox", { name: /identifier|username|handle/i });
+  const signIn = page.getByRole("button", { name: "Sign in", exact: true });
+  await field.or(signIn).first().waitFor();
+  if (!await field.isVisible()) await signIn.click();
+  await field.fill(handle);
+}
+
+test("a new account is created at the server on the way", { skip }, async () => {
+  const page = await newVisitor();
+  await page.goto(`${platformURL}/auth/login`);
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.waitForURL(/pds\.test\/oauth\/authorize/);
+  await page.getByText(/create account|sign up|new account/i).first().waitFor();
+  await page.context().close();
+});
+
+test("handles are completed by the service, and the browser asks no other host", { skip }, async () => {
+  const page = await newVisitor();
+  const hosts = new Set();
+  page.on("request", (request) => hosts.add(new URL(request.url()).host));
+  await page.goto(`${platformURL}/auth/login`);
+  await page.getByLabel("Your Bluesky or Atmosphere handle").pressSequentially("ali");
+  await page.locator("datalist#handles option[value='alice.test']").waitFor({ state: "attached" });
+  assert.deepEqual([...hosts], ["robot.wtf.internal"]);
+  await page.context().close();
 });
 
 // restartRobot restarts the service with other settings. Tests that do so are the last.

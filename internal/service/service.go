@@ -262,6 +262,14 @@ func (d directory) Find(ctx context.Context, asker, name string) (wiki.User, err
 	return d.s.people.Find(ctx, asker, name)
 }
 
+// Declared implements tenant.Directory.
+func (d directory) Declared(ctx context.Context, asker, did string) (string, error) {
+	if d.s.people == nil {
+		return "", wiki.Problemf(wiki.ErrUnavailable, "handle", "Accounts can't be looked up at the moment.")
+	}
+	return d.s.people.Declared(ctx, asker, did)
+}
+
 // People returns the directory that finds people for the operator. Without a Handler,
 // it is one of its own.
 func (s *Service) People() (tenant.Directory, error) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,10 @@ func (b directory) Find(_ context.Context, _, name string) (wiki.User, error) {
 		return u, nil
 	}
 	return wiki.User{}, wiki.Problemf(wiki.ErrNotFound, "handle", "No account found for %s.", name)
+}
+
+func (b directory) Declared(_ context.Context, _, did string) (string, error) {
+	return b[did].Handle, nil
 }
 
 // A leaverWorld has ada's wiki with bob as editor, and a clock.
@@ -385,4 +390,29 @@ func TestDeleteAccount(t *testing.T) {
 	if _, err := l.Create(ctx, again, "ada"); err != nil {
 		t.Errorf("the same DID: %v", err)
 	}
+}
+
+// The wiki's host is the owner's handle once both sides say so.
+func TestCheckHandle(t *testing.T) {
+	l := newLeaverWorld(t)
+	ctx, people := t.Context(), directory{}
+	l.people = people
+	const host = "ada.robot.wtf"
+	check := func(want string) {
+		t.Helper()
+		if err := l.CheckHandle(ctx, l.access(ada), host); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	check("Do step 1 first")
+	l.must(l.Configure(ctx, l.access(ada), Settings{AsHandle: true}))
+	check("has no handle now")
+	people[ada.DID] = wiki.User{Handle: "ada.test"}
+	check("still has the handle ada.test")
+	people[ada.DID] = wiki.User{Handle: host}
+	check("")
+	if u, err := l.db.User(ctx, ada.DID); err != nil || u.Handle != host {
+		t.Errorf("%+v, %v", u, err)
+	}
+	l.wantError(wiki.ErrDenied, l.CheckHandle(ctx, l.access(bob), host))
 }

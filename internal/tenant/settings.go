@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -75,6 +76,38 @@ func (s *Service) HandleDID(ctx context.Context, slug string) (string, error) {
 		return "", wiki.ErrNotFound
 	}
 	return row.OwnerDID, nil
+}
+
+// CheckHandle checks that the owner's account uses the wiki's host as its handle, and
+// records that. The host names the account; this checks the other direction. Errors
+// for the owner are Problems.
+func (s *Service) CheckHandle(ctx context.Context, a wiki.Access, host string) error {
+	if err := a.Allow(wiki.Configure); err != nil {
+		return err
+	}
+	did, err := s.HandleDID(ctx, a.Site().Slug)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return wiki.Problemf(wiki.ErrInvalid, "as_handle", "Do step 1 first: tick the box and save.")
+	}
+	if err != nil {
+		return err
+	}
+	if s.people == nil {
+		return wiki.Problemf(wiki.ErrUnavailable, "as_handle", "Accounts can't be looked up right now. Try again in a few minutes.")
+	}
+	declared, err := s.people.Declared(ctx, a.Caller().User.DID, did)
+	switch {
+	case err != nil:
+		return fmt.Errorf("tenant: check handle: %w", err)
+	case declared == "":
+		return wiki.Problemf(wiki.ErrInvalid, "as_handle", "Your account has no handle now. Do step 2, then check again.")
+	case declared != host:
+		return wiki.Problemf(wiki.ErrInvalid, "as_handle", "Your account still has the handle %s. Do step 2, then check again.", declared)
+	}
+	if err := s.store.SetHandle(ctx, did, host); err != nil {
+		return fmt.Errorf("tenant: check handle: %w", err)
+	}
+	return nil
 }
 
 // RecordErasure writes to the audit log that the caller erased something from the

@@ -53,6 +53,9 @@ type Directory interface {
 	// it fails with a Problem. asker is the DID of the person who asks, who
 	// the lookup is counted against.
 	Find(ctx context.Context, asker, name string) (wiki.User, error)
+	// Declared returns the handle that an account declares, which isn't verified, or
+	// "". The lookup is counted against asker.
+	Declared(ctx context.Context, asker, did string) (string, error)
 }
 
 // A Service manages all sites.

@@ -83,6 +83,12 @@ func (Directory) Find(_ context.Context, _, name string) (wiki.User, error) {
 	return wiki.User{}, p
 }
 
+// Declared implements tenant.Directory.
+func (d Directory) Declared(ctx context.Context, asker, did string) (string, error) {
+	u, err := d.Find(ctx, asker, did)
+	return u.Handle, err
+}
+
 // A Clock is the time of a World. It starts at noon of 24 November 2026 and
 // stands still until somebody adds to it.
 type Clock struct{ nanos atomic.Int64 }

@@ -316,8 +316,10 @@ func TestHandleOfTheWiki(t *testing.T) {
 	if got.body != "did:plc:bob" || !strings.HasPrefix(got.header.Get("Content-Type"), "text/plain") {
 		t.Errorf("%q, %s", got.body, got.header.Get("Content-Type"))
 	}
+	bob.post(on("bob", "/-/handle"), nil).want(http.StatusUnprocessableEntity).has("Your account still has the handle bob.test")
 	set.Del("as_handle")
 	bob.post(on("bob", "/-/settings"), set).want(http.StatusSeeOther)
+	bob.post(on("bob", "/-/handle"), nil).want(http.StatusUnprocessableEntity).has("Do step 1 first")
 	w.anonymous().get(at).want(http.StatusNotFound)
 }
 

@@ -87,6 +87,7 @@ var routeMatrix = map[string]cell{
 	"POST /-/imports":            {path: "/-/imports", form: url.Values{"commit": {"none"}, "action": {"vouch"}}, ok: 404, need: wiki.Configure},
 	"POST /-/settings":           {path: "/-/settings", form: url.Values{"title": {strings.Repeat("x", 300)}, "visibility": {"public"}}, ok: 422, need: wiki.Configure},
 
+	"POST /-/handle":               {path: "/-/handle", ok: 422, need: wiki.Configure},
 	"POST /-/members":              {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
 	"GET /-/erase":                 {path: "/-/erase", ok: 200, need: wiki.Configure},
 	"POST /-/erase":                {path: "/-/erase", form: url.Values{"action": {"erase"}}, ok: 422, need: wiki.Configure},

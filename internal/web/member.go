@@ -12,6 +12,7 @@ import (
 func memberRoutes() []route {
 	return []route{
 		{pattern: "POST /-/members", need: wiki.Configure, handle: (*Handler).changeMembers},
+		{pattern: "POST /-/handle", need: wiki.Configure, handle: (*Handler).checkHandle},
 		{pattern: "POST /-/delete", need: wiki.Configure, handle: (*Handler).deleteWiki},
 		{pattern: "GET " + erasePath, need: wiki.Configure, handle: (*Handler).showErase},
 		{pattern: "POST " + erasePath, need: wiki.Configure, handle: (*Handler).eraseHistory},

@@ -73,6 +73,8 @@ func noticeText(name string) string {
 		return "Converted to UTF-8."
 	case "saved":
 		return "Saved."
+	case "handle":
+		return "It works: the address of this wiki is your handle now."
 	case "created":
 		return "Created."
 	case "restoredpage":

@@ -171,7 +171,7 @@ func (h *Handler) funcs() template.FuncMap {
 		},
 		// clone is the command that clones a wiki.
 		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
-		"wikihost": func(slug string) string { _, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://"); return host },
+		"wikihost": h.wikiHost,
 		"wikiurl":  h.o.WikiOrigin,
 		"service":  func() string { return h.o.Name },
 		"contact":  func() contact { return contact{h.o.Contact} },

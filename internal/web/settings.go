@@ -101,6 +101,32 @@ func (h *Handler) saveSettings(v *visit) error {
 	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: set})
 }
 
+// checkHandle checks that the owner's account uses the wiki's host as its handle.
+func (h *Handler) checkHandle(v *visit) error {
+	form, err := h.readForm(v, smallForm)
+	if form == nil {
+		return err
+	}
+	if err == nil {
+		err = h.o.Tenant.CheckHandle(v.ctx(), v.a, h.wikiHost(v.slug))
+	}
+	if err == nil {
+		return h.redirect(v, h.tell(v, "/-/settings", "handle")+"#handle")
+	}
+	wrong, ok := h.formFailure(v, err)
+	if !ok {
+		return err
+	}
+	wrong.Field = "as_handle" // where the page shows it
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v)})
+}
+
+// wikiHost returns the host of a wiki.
+func (h *Handler) wikiHost(slug string) string {
+	_, host, _ := strings.Cut(h.o.WikiOrigin(slug), "://")
+	return host
+}
+
 // namesake reports whether another member is shown with the same name, so that the
 // names alone don't tell them apart. A DID is shown in place of an invalid handle anyway.
 func namesake(members []wiki.Member, u wiki.User) bool {
