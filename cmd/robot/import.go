@@ -29,6 +29,7 @@ type importCommand struct {
 	Without []string `placeholder:"FOLDER" help:"Top folder of SOURCE to leave out. Can be repeated."`
 	Clashes string   `enum:"mine,theirs,both" default:"mine" help:"What to keep if a name is taken: mine (the file of the wiki), theirs or both (${default})."`
 	Files   bool     `help:"Import only the newest files of a repository, without its history."`
+	History bool     `help:"Import all versions of a MediaWiki export, each as a commit by its author, into a wiki that has only its initial pages."`
 	Vouch   bool     `help:"Vouch for the pages: agents then read them as a member's words."`
 	DryRun  bool     `help:"Print what would happen, and change nothing."`
 	Data    string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
@@ -39,7 +40,7 @@ type importCommand struct {
 func (c importCommand) Run(ctx context.Context) (err error) {
 	args := url.Values{
 		"wiki": {c.Wiki}, "into": {c.Into}, "without": c.Without, "clashes": {c.Clashes}, "name": {filepath.Base(c.Source)},
-		"files": {strconv.FormatBool(c.Files)}, "vouch": {strconv.FormatBool(c.Vouch)}, "dry-run": {strconv.FormatBool(c.DryRun)},
+		"files": {strconv.FormatBool(c.Files)}, "history": {strconv.FormatBool(c.History)}, "vouch": {strconv.FormatBool(c.Vouch)}, "dry-run": {strconv.FormatBool(c.DryRun)},
 	}
 	if gitremote.IsAddress(c.Source) {
 		args.Set("address", c.Source)
@@ -153,7 +154,7 @@ func importWiki(ctx context.Context, s *service.Service, args url.Values, in io.
 // adds.
 func importAs(ctx context.Context, s *service.Service, a wiki.Access, args url.Values, in io.Reader, out io.Writer) error {
 	files := args.Get("files") == "true"
-	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: files, FilesOnly: files, Own: args.Get("vouch") == "true"}
+	r := pages.ImportRequest{Into: args.Get("into"), Without: args["without"], AsFolder: files, FilesOnly: files, Versions: args.Get("history") == "true", Own: args.Get("vouch") == "true"}
 	progress := progressPrinter{out: out}
 	u, err := receiveSource(ctx, s, a, args, r, in, progress.print)
 	if err != nil {

@@ -45,7 +45,11 @@ type Export struct {
 	namesOf  map[string][]string // by From: redirects to the page
 	mainPage mediawiki.Title
 
-	listMedia func(*Listing) // adds the files that come with it; nil if there are none
+	listMedia  func(*Listing) // adds the files that come with it; nil if there are none
+	media      []File
+	writeMedia func(context.Context, func(path string, content []byte)) error
+
+	revisions []pageRevision // if the options ask for versions
 }
 
 // An exportPage is a page that is taken.
@@ -133,6 +137,7 @@ func (e *Export) List(ctx context.Context) (*Listing, error) {
 		f := &l.Files[i]
 		title, isPage := titles[f.From]
 		if !isPage {
+			e.media = append(e.media, *f)
 			continue
 		}
 		if name := e.site.String(title.title); f.Why != "" {
@@ -195,6 +200,9 @@ func (e *Export) readPages(ctx context.Context, r *mediawiki.Reader, l *Listing)
 	titles := map[string]exportPage{}
 	left := map[int]int{} // pages by namespace
 	e.site = r.Site()
+	if e.options.Versions {
+		e.revisions, r.OnRevision = nil, e.addRevision
+	}
 	var bytes int64
 	for n := 0; ; n++ {
 		p, err := r.Next()
@@ -207,7 +215,9 @@ func (e *Export) readPages(ctx context.Context, r *mediawiki.Reader, l *Listing)
 		if err != nil {
 			return nil, err
 		}
-		l.OlderRevisions += max(0, p.Revisions-1)
+		if !e.options.Versions {
+			l.OlderRevisions += max(0, p.Revisions-1)
+		}
 		name := e.site.String(p.Title)
 		_, twice := titles[name+".md"]
 		switch {
@@ -376,8 +386,12 @@ func (e *Export) Read(ctx context.Context, f File) ([]byte, error) {
 	if err != nil {
 		return nil, e.problem(err)
 	}
-	return []byte(mediawiki.Convert(text, mediawiki.Options{
-		Site: e.site, Title: p.title, Link: e.link, Aliases: e.namesOf[f.From],
+	return []byte(e.convert(text, p.title, e.namesOf[f.From])), nil
+}
+
+func (e *Export) convert(text string, title mediawiki.Title, aliases []string) string {
+	return mediawiki.Convert(text, mediawiki.Options{
+		Site: e.site, Title: title, Link: e.link, Aliases: aliases,
 		Path: func(t mediawiki.Title) string { return strings.TrimSuffix(e.path(t), ".md") },
-	})), nil
+	})
 }

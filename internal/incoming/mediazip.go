@@ -56,6 +56,7 @@ func OpenExportZip(archive *zip.Reader, o Options) (*ExportZip, error) {
 		return nil, errors.Join(err, z.Close())
 	}
 	z.listMedia = func(l *Listing) { z.takeFiles(l, export.file) }
+	z.writeMedia = z.writeFiles
 	return z, nil
 }
 
@@ -160,6 +161,18 @@ func (z *ExportZip) takeFiles(l *Listing, export *zip.File) {
 		}
 	}
 	l.About = aboutExport + " Pictures and other files become attachments, in the folder " + folder + "."
+}
+
+// writeFiles writes the files beside the export.
+func (z *ExportZip) writeFiles(ctx context.Context, write func(path string, content []byte)) error {
+	for _, f := range z.media {
+		content, err := z.Read(ctx, f)
+		if err != nil {
+			return err
+		}
+		write(f.Path, content)
+	}
+	return nil
 }
 
 // Read returns a page in Markdown, or a file.

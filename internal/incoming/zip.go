@@ -40,6 +40,9 @@ type Options struct {
 	// read, is refused as soon as it exceeds them; 0 is no limit.
 	Pages int
 	Bytes int64
+	// Versions asks for the older versions of files, if the source has any; see
+	// HistorySource.
+	Versions bool
 }
 
 // A Zip is a zip of Markdown. It implements Source.

@@ -11,8 +11,9 @@ import (
 
 // Bounds of an export.
 const (
-	maxTitle = 1024    // bytes; MediaWiki allows 255
-	headSize = 2 << 10 // bytes of a text that are looked at for a redirect
+	maxTitle   = 1024 // bytes; MediaWiki allows 255
+	maxComment = 2 << 10
+	headSize   = 2 << 10 // bytes of a text that are looked at for a redirect
 	// MaxText bounds the text of a revision in an export, in bytes of XML. MediaWiki's
 	// own limit is 2 MB.
 	MaxText = 8 << 20
@@ -25,6 +26,14 @@ type Page struct {
 	Revisions int
 	Model     string // "wikitext", or what else its newest revision is
 	Text      Span   // of the newest revision
+}
+
+// A Revision is a version of a page, without its text.
+type Revision struct {
+	Time            string // as in the export, in RFC 3339
+	Author, Comment string // "" if they are hidden
+	Model           string
+	Text            Span
 }
 
 // A Span is a part of an export: the characters of a text as XML has them.
@@ -41,6 +50,9 @@ func (s Span) Read(export io.ReaderAt) (string, error) {
 
 // A Reader reads the pages of an export one after another.
 type Reader struct {
+	// OnRevision, if set, gets each revision of a page, whose title is known.
+	OnRevision func(*Page, Revision) error
+
 	xml  *xmlReader
 	site Site
 	buf  bytes.Buffer
@@ -212,8 +224,8 @@ func (r *Reader) readPage() (*Page, error) {
 // readRevision reads the element revision, and returns the time of the newest one so
 // far, whose text the page has.
 func (r *Reader) readRevision(p *Page, newest string) (string, error) {
-	var at, model string
-	for !r.xml.empty {
+	var rev Revision
+	for open := !r.xml.empty; open; {
 		name, err := r.next()
 		if err != nil {
 			return "", r.xml.cut(err)
@@ -224,43 +236,57 @@ func (r *Reader) readRevision(p *Page, newest string) (string, error) {
 			}
 			continue
 		}
+		isNewest := rev.Time >= newest || p.Revisions == 1
 		switch {
 		case name == "timestamp":
-			at, err = r.value(40)
+			rev.Time, err = r.value(40)
 		case name == "model":
-			model, err = r.value(100)
-		case name == "text" && (at >= newest || p.Revisions == 1):
-			err = r.readText(p)
+			rev.Model, err = r.value(100)
+		case r.OnRevision != nil && (name == "username" || name == "ip"):
+			rev.Author, err = r.value(maxTitle)
+		case r.OnRevision != nil && name == "comment":
+			rev.Comment, err = r.value(maxComment)
+		case name == "text" && (isNewest || r.OnRevision != nil):
+			head := r.head
+			if rev.Text, err = r.readText(); isNewest {
+				p.Text = rev.Text
+			} else {
+				r.head = head
+			}
 		}
 		if err != nil {
 			return "", err
 		}
 	}
-	if at >= newest || p.Revisions == 1 {
-		p.Model, newest = model, at
+	if r.OnRevision != nil {
+		if err := r.OnRevision(p, rev); err != nil {
+			return "", err
+		}
+	}
+	if rev.Time >= newest || p.Revisions == 1 {
+		p.Model, newest = rev.Model, rev.Time
 	}
 	return newest, nil
 }
 
-// readText reads the text of a revision that is the newest one so far.
-func (r *Reader) readText(p *Page) error {
+// readText reads the text of a revision, and keeps its head.
+func (r *Reader) readText() (text Span, err error) {
 	from := r.xml.at
 	r.buf.Reset()
-	p.Text = Span{}
 	for !r.xml.empty && r.xml.open[len(r.xml.open)-1] == "text" {
-		p.Text = Span{from, r.xml.at - from}
+		text = Span{from, r.xml.at - from}
 		if err := r.xml.text(&r.buf, headSize); err != nil {
-			return r.xml.cut(err)
+			return text, r.xml.cut(err)
 		}
-		p.Text.Size = r.xml.at - from
+		text.Size = r.xml.at - from
 		if name, err := r.xml.tag(); err != nil {
-			return err
+			return text, err
 		} else if r.xml.start && name != "" {
-			return malformed(r.xml.at, "a text has the element <%.50s>", name)
+			return text, malformed(r.xml.at, "a text has the element <%.50s>", name)
 		}
 	}
 	r.head = decodeXML(r.buf.Bytes())
-	return nil
+	return text, nil
 }
 
 // redirectForm matches the first line of a redirect: #REDIRECT, or its name in

@@ -28,7 +28,8 @@ type Upload struct {
 	receipt  *receipt          // nil once closed
 	received *gitrepo.Received // the upload's repository, once it is unpacked
 	verified bool
-	shallow  bool // a bundle of a commit without its history
+	shallow  bool              // a bundle of a commit without its history
+	versions *incoming.Listing // of an export that became the repository
 }
 
 // Close removes the upload's files. Only then can its wiki upload another.
@@ -364,8 +365,22 @@ func (i *importRun) count(what string) func(done, total int) {
 }
 
 // openSource opens the upload as a source of files; nil if it is a repository that
-// becomes the wiki's history.
+// becomes the wiki's history, or an export whose versions do.
 func (i *importRun) openSource(ctx context.Context) (incoming.Source, error) {
+	if i.request.Versions && i.u.versions != nil {
+		return nil, nil
+	}
+	source, err := i.openUpload(ctx)
+	if u, ok := source.(*uploaded); ok && err == nil && i.request.Versions {
+		if history, ok := u.Source.(incoming.HistorySource); ok {
+			err := i.receiveVersions(ctx, history)
+			return nil, errors.Join(err, u.Close())
+		}
+	}
+	return source, err
+}
+
+func (i *importRun) openUpload(ctx context.Context) (incoming.Source, error) {
 	f, err := os.Open(i.u.path("upload"))
 	if err != nil {
 		return nil, err
@@ -431,7 +446,7 @@ func (i *importRun) sourceOptions() (incoming.Options, error) {
 	}
 	room, err := i.s.content.ScratchRoom()
 	limits := i.a.Site().Limits
-	o := incoming.Options{Dir: dir, Max: limits.HistoryBytes, Pages: limits.Pages, Bytes: limits.CurrentBytes}
+	o := incoming.Options{Dir: dir, Versions: i.request.Versions, Max: limits.HistoryBytes, Pages: limits.Pages, Bytes: limits.CurrentBytes}
 	if room < o.Max {
 		o.Max, o.Full = room, errNoRoom()
 	}

@@ -93,6 +93,7 @@ func (i *importRun) examineHistory(ctx context.Context) (*ImportPreview, error) 
 		Kind: "a git repository", History: true, Commits: plan.Commits(), Pages: counted.Pages, Files: counted.Files - counted.Pages,
 		Name: i.u.Name, Size: i.u.Size, After: counted, Limits: i.a.Site().Limits, Seeds: before.Files, Branches: received.Omitted,
 	}
+	i.describeVersions(v)
 	for _, r := range plan.Renamed() {
 		v.rename(r.From, r.To, "the wiki can't have that name, or another file has it")
 	}

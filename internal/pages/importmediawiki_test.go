@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"robot.wtf/internal/wiki"
 )
@@ -120,5 +126,99 @@ func TestNotesWithExport(t *testing.T) {
 	v := w.examined(w.received(zipFiles(t, map[string]string{"Note.md": "text", "dump.xml": "<mediawiki></mediawiki>"})), ImportRequest{})
 	if v.Pages != 1 || v.Files != 1 {
 		t.Errorf("%+v", v)
+	}
+}
+
+const versionsExport = `<mediawiki><siteinfo><sitename>Birds</sitename><base>https://example.org/wiki/Main_Page</base></siteinfo>
+<page><title>Main Page</title><ns>0</ns>
+<revision><timestamp>2005-03-01T10:00:00Z</timestamp><contributor><username>Ann &lt;ann@example.org&gt;</username><id>2</id></contributor><comment>Begin</comment><text>See [[Dove]].</text></revision>
+<revision><timestamp>2007-01-02T00:00:00Z</timestamp><contributor><ip>192.0.2.7</ip></contributor><minor /><comment>Second
+line
+Moved: a -> b</comment><model>wikitext</model><text>See [[Dove]]s, '''all'''.</text></revision>
+</page>
+<page><title>Dove</title><ns>0</ns>
+<revision><timestamp>2006-01-01T00:00:00Z</timestamp><contributor><username>Bob</username></contributor><text>Coo &amp; coo.</text></revision>
+<revision><timestamp>2006-02-01T00:00:00Z</timestamp><contributor deleted="deleted" /><comment deleted="deleted" /><text>Coo.</text></revision>
+</page>
+<page><title>Pigeon</title><ns>0</ns><redirect title="Dove" /><revision><timestamp>2006-03-01T00:00:00Z</timestamp><contributor><username>Bob</username></contributor><text>#REDIRECT [[Dove]]</text></revision></page>
+<page><title>Talk:Dove</title><ns>1</ns><revision><timestamp>2006-03-01T00:00:00Z</timestamp><contributor><username>Bob</username></contributor><text>chat</text></revision></page>
+</mediawiki>`
+
+// With its versions, an export becomes the history of a new wiki: each version is a commit
+// by its author, who counts as imported.
+func TestImportMediaWikiVersions(t *testing.T) {
+	t.Parallel()
+	base := newWorld(t)
+	base.startMirror()
+	w := base.fresh("new")
+	photo := pngOf(picture(3, 2))
+	u := w.received(zipFiles(t, map[string]string{"dump.xml": versionsExport, "images/a/ab/Nest.png": string(photo)}))
+	newest := w.examined(u, ImportRequest{})
+	if newest.OlderRevisions != 2 || newest.Pages != 2 || newest.History {
+		t.Errorf("%+v", newest)
+	}
+	all := ImportRequest{Versions: true}
+	v := w.examined(u, all)
+	if !v.History || !v.Versions || v.Commits != 5 || v.Pages != 2 || v.Files != 1 || v.OlderRevisions != 0 || v.Kind != "a MediaWiki export" || v.About == "" {
+		t.Errorf("%+v", v)
+	}
+	if done := w.imported(u, all); !done.History || done.Commits != 5 || !done.HasHome {
+		t.Errorf("%+v", done)
+	}
+	var got []string
+	for _, page := range []string{"Home", "Dove"} {
+		revisions, err := w.History(w.ctx, w.owner, page, 0, 10)
+		w.must(err)
+		for _, r := range revisions {
+			if !r.Author.Imported || r.Author.DID != "" {
+				t.Errorf("%+v", r.Author)
+			}
+			text, err := w.Page(w.ctx, w.owner, page, r.Commit)
+			w.must(err)
+			got = append(got, fmt.Sprintf("%s %s %s %q %q", page, r.Time.Format(time.DateOnly), r.Author.Username, r.Message, text.Source))
+		}
+	}
+	want := []string{
+		`Home 2007-01-02 192.0.2.7 "Second\nline\nMoved: a -> b" "---\naliases:\n  - \"Main Page\"\n---\n\nSee [[Dove|Doves]], **all**.\n"`,
+		`Home 2005-03-01 Ann ann@example.org "Begin" "See [[Dove]].\n"`,
+		`Dove 2006-02-01 unknown "" "---\naliases:\n  - Pigeon\n---\n\nCoo.\n"`,
+		`Dove 2006-01-01 Bob "" "Coo & coo.\n"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, stored, err := w.OpenAttachment(w.ctx, w.owner, "File/Nest.png", ""); err != nil || !bytes.Equal(stored, photo) {
+		t.Errorf("the picture has %d bytes, %v", len(stored), err)
+	}
+	w.must(u.Close())
+
+	// Not into a wiki with edits, nor into a folder, nor without bound.
+	edited := base.fresh("edited")
+	edited.put("Mine", "text")
+	limits := wiki.DefaultLimits
+	limits.HistoryBytes = 3 << 10
+	small := base.another("small", limits)
+	w.must(small.Seed(w.ctx, small.owner))
+	many := strings.Replace(versionsExport, "<revision>", strings.Repeat("<revision><text>"+strings.Repeat("word ", 100)+"</text></revision>", 70), 1)
+	for name, c := range map[string]struct {
+		w       *world
+		export  string
+		request ImportRequest
+	}{
+		"edited": {edited, versionsExport, all},
+		"folder": {base.fresh("folder"), versionsExport, ImportRequest{Versions: true, Into: "Old"}},
+		"bound":  {small, many, all},
+	} {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		_, err := io.WriteString(z, c.export)
+		w.must(errors.Join(err, z.Close()))
+		u := c.w.received(packed.Bytes())
+		if v, err := c.w.Examine(w.ctx, c.w.owner, u, c.request, nil); !errors.As(err, new(*wiki.Problem)) {
+			t.Errorf("%s: %+v, %v", name, v, err)
+		} else {
+			t.Log(name, err)
+		}
+		w.must(u.Close())
 	}
 }

@@ -17,6 +17,9 @@ type ImportRequest struct {
 	Choices map[string]Choice // by the path of the wiki's file
 	// AsFolder takes the files of a zip even if it has a repository.
 	AsFolder bool
+	// Versions imports the older versions of an export's pages, too, as the history of a
+	// new wiki.
+	Versions bool
 	// FilesOnly leaves the history of a repository out.
 	FilesOnly bool
 	// Wikilinks is the order of wikilinks that the wiki will have if its own is
@@ -66,6 +69,8 @@ type ImportPreview struct {
 	About   string // how its pages are converted, or ""
 	Into    string
 	History bool // a repository with its history
+	// Versions says that the history is made of an export's older versions.
+	Versions bool
 	// Repository says that the files are those of a repository, without its history.
 	Repository bool
 	Commits    int

@@ -542,6 +542,8 @@ func (h *Handler) decideImport(v *visit) error {
 		h.warnUpload(job, job.expire(nil))
 	case "check":
 		h.examineImport(v, job, awaitingOwner, func(r *pages.ImportRequest) { r.Without = form["without"] })
+	case "versions", "newest":
+		h.examineImport(v, job, awaitingOwner, func(r *pages.ImportRequest) { r.Versions = form.Get("do") == "versions" })
 	default:
 		if len(now.preview.Problems) == 0 {
 			h.writeImport(v, job, func(r *pages.ImportRequest) {
