@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -46,7 +48,97 @@ func (b *bench) start() error {
 	b.add("start with 1,000 wikis, until the first output line", ms(took), took.Seconds(), 0.3, "s")
 	mb := median(memory)
 	b.add("memory when idle with 1,000 wikis, after one view", fmt.Sprintf("%.0f MB resident", mb), mb, 60, "MB")
+	return b.startMany(data, 10_000)
+}
+
+// startMany measures the start of both commands with many wikis.
+func (b *bench) startMany(data string, wikis int) error {
+	if err := crowd(data, wikis); err != nil {
+		return err
+	}
+	rounds := min(b.rounds, 3)
+	var dev, serve []time.Duration
+	for range rounds {
+		s, err := b.startService(data)
+		if err != nil {
+			return err
+		}
+		dev = append(dev, s.ready)
+		if err := s.stop(); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(filepath.Join(data, "dev.json")); err != nil { // robot serve refuses the directory with it
+		return err
+	}
+	for range rounds {
+		took, err := b.startServe(data)
+		if err != nil {
+			return err
+		}
+		serve = append(serve, took)
+	}
+	for _, m := range []struct {
+		command string
+		took    time.Duration
+	}{{"robot dev", median(dev)}, {"robot serve", median(serve)}} {
+		b.add("start of `"+m.command+"` with 10,000 wikis, until ready", ms(m.took)+fmt.Sprintf(" (%d rounds)", rounds), m.took.Seconds(), 1, "s")
+	}
 	return nil
+}
+
+// startServe returns the time until robot serve says that it is ready.
+func (b *bench) startServe(data string) (time.Duration, error) {
+	cmd := exec.Command(b.binary, "serve", "--public-url", "https://robot.internal", "--listen", "127.0.0.1:0", "--data", data, "--no-check-certificate")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	cmd.Stderr = os.Stderr
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	_, err = stdout.Read(make([]byte, 4096))
+	took := time.Since(began)
+	cmd.Process.Signal(syscall.SIGTERM)
+	if stopped := cmd.Wait(); err == nil {
+		err = stopped
+	}
+	return took, err
+}
+
+// crowd adds wikis that are never opened, until there are n: links to the files of bob.
+func crowd(data string, n int) error {
+	platform, err := sql.Open("sqlite", filepath.Join(data, "robot.db"))
+	if err != nil {
+		return err
+	}
+	defer platform.Close()
+	var there int
+	if err := platform.QueryRow("SELECT count(*) FROM sites").Scan(&there); err != nil {
+		return err
+	}
+	tx, err := platform.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	from := filepath.Join(data, "wikis", "bob")
+	for i := there; i < n; i++ {
+		slug := fmt.Sprintf("crowd-%d", i)
+		to := filepath.Join(data, "wikis", slug)
+		if err := os.Mkdir(to, 0o700); err != nil {
+			return err
+		}
+		if err := os.Link(filepath.Join(from, "wiki.db"), filepath.Join(to, "wiki.db")); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("INSERT INTO sites (slug, owner, created) SELECT $1, owner, created FROM sites WHERE slug = 'bob'", slug); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
 
 // multiply copies the seeded wiki bob to many slugs: it copies the directory,

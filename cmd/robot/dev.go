@@ -29,6 +29,7 @@ type devCommand struct {
 	rateFlags
 	Signup  string `default:"open" enum:"open,day,invitation,list" placeholder:"WHO" help:"Sign-up policy, as of robot serve: open, day, invitation or list (${default}). It applies to people without a seeded wiki."`
 	Limits  bool   `help:"Apply rate limits, as robot serve does."`
+	List    int    `default:"10" placeholder:"N" help:"Wikis to list with their tokens, here and in DIR/dev.json (${default}); 0 for all."`
 	Verbose bool   `short:"v" help:"Log each request."`
 }
 
@@ -94,7 +95,7 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.close()) }()
-	facts, err := writeDevFile(ctx, s, origins, cfg.Data, c.Data == "")
+	facts, err := writeDevFile(ctx, s, origins, cfg.Data, c.Data == "", c.List)
 	if err != nil {
 		return err
 	}
@@ -122,6 +123,9 @@ func (c devCommand) greet(d devFile, dir string) {
 	fmt.Fprintf(out, "\nSign in\t%s/auth/login\tas %s or %s\n", d.URL, strings.Join(names[:last], ", "), names[last])
 	for _, w := range d.Wikis {
 		fmt.Fprintf(out, "Wiki\t%s\t%s\n", w.URL, w.Visibility)
+	}
+	if d.more {
+		fmt.Fprintf(out, "\tand others\trobot dev --list 0 lists all\n")
 	}
 	for _, w := range d.Wikis {
 		fmt.Fprintf(out, "Agent\t%s/-/connect\thow to connect one to %s\n", w.URL, w.Slug)

@@ -20,6 +20,8 @@ type devFile struct {
 	URL    string      `json:"url"`
 	People []devPerson `json:"people"`
 	Wikis  []devWiki   `json:"wikis"`
+
+	more bool // there are other wikis
 }
 
 type devPerson struct {
@@ -67,8 +69,8 @@ func (t devTokens) list() []roleToken {
 
 // writeDevFile collects a service's addresses, people and working tokens, and writes
 // them to dir unless it is temporary. Tokens from earlier runs are kept if they
-// still work.
-func writeDevFile(ctx context.Context, s *service.Service, origins config.Origins, dir string, temporary bool) (devFile, error) {
+// still work. limit bounds the wikis, because making tokens takes time; 0 means all.
+func writeDevFile(ctx context.Context, s *service.Service, origins config.Origins, dir string, temporary bool, limit int) (devFile, error) {
 	file := filepath.Join(dir, "dev.json")
 	before, err := readDevFile(file)
 	if err != nil {
@@ -77,20 +79,17 @@ func writeDevFile(ctx context.Context, s *service.Service, origins config.Origin
 	facts := devFile{URL: origins.Platform()}
 	for _, u := range people() {
 		facts.People = append(facts.People, devPerson{u.Username, u.Handle, u.DID})
-		sites, err := s.Tenant.Sites(ctx, u.DID)
+	}
+	var owned []wiki.Access
+	if owned, facts.more, err = ownedWikis(ctx, s, limit); err != nil {
+		return devFile{}, err
+	}
+	for _, a := range owned {
+		w, err := describeWiki(ctx, s, a, origins, before)
 		if err != nil {
 			return devFile{}, err
 		}
-		for _, a := range sites {
-			if a.Role() != wiki.Owner {
-				continue
-			}
-			w, err := describeWiki(ctx, s, a, origins, before)
-			if err != nil {
-				return devFile{}, err
-			}
-			facts.Wikis = append(facts.Wikis, w)
-		}
+		facts.Wikis = append(facts.Wikis, w)
 	}
 	if temporary {
 		return facts, nil
@@ -100,6 +99,46 @@ func writeDevFile(ctx context.Context, s *service.Service, origins config.Origin
 		return devFile{}, err
 	}
 	return facts, durable.WriteFile(file, append(text, '\n'))
+}
+
+// ownedWikis returns the owners' access to at most limit wikis of the people, 0 for all:
+// first those with the name of their owner. It reports whether there are others.
+func ownedWikis(ctx context.Context, s *service.Service, limit int) (list []wiki.Access, more bool, err error) {
+	type owned struct {
+		slug  string
+		owner wiki.User
+	}
+	var named, others []owned
+	for _, u := range people() {
+		owner, err := s.Store.User(ctx, u.DID)
+		if err != nil {
+			return nil, false, err
+		}
+		slugs, err := s.Store.SitesOf(ctx, u.DID)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, slug := range slugs {
+			if slug == u.Username {
+				named = append(named, owned{slug, owner})
+			} else {
+				others = append(others, owned{slug, owner})
+			}
+		}
+	}
+	for _, o := range append(named, others...) {
+		a, err := s.Tenant.Resolve(ctx, o.slug, wiki.Caller{User: o.owner})
+		switch {
+		case errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrSuspended) || err == nil && a.Role() != wiki.Owner:
+			continue
+		case err != nil:
+			return nil, false, err
+		case limit > 0 && len(list) == limit:
+			return list, true, nil
+		}
+		list = append(list, a)
+	}
+	return list, false, nil
 }
 
 // refuseDevData returns an error for a data directory of robot dev.

@@ -75,7 +75,7 @@ func startLiveIn(t *testing.T, dir string, semantic bool) *live {
 	l.must(copySeeded(dir))
 	l.open()
 	var err error
-	l.facts, err = writeDevFile(t.Context(), l.Service, l.origins, l.dir, false)
+	l.facts, err = writeDevFile(t.Context(), l.Service, l.origins, l.dir, false, 0)
 	l.must(err)
 	return l
 }
