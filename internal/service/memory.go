@@ -47,7 +47,7 @@ type releaser struct {
 // A release follows the work after releaseDelay. It takes some 20 ms of processor time,
 // so there is a pause before the next one.
 const (
-	releaseDelay = time.Second
+	releaseDelay = 250 * time.Millisecond
 	releasePause = 3 * time.Second
 )
 
