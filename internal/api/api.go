@@ -81,6 +81,7 @@ var Routes = []Route{
 	{"GET", "/pages/{page}/attachments/{file}", wiki.Read, (*Handler).getAttachment},
 	{"DELETE", "/pages/{page}/attachments/{file}", wiki.Edit, (*Handler).deleteAttachment},
 	{"POST", "/commits", wiki.Edit, (*Handler).postCommit},
+	{"POST", "/revert", wiki.Edit, (*Handler).postRevert},
 	{"GET", "/changelog", wiki.Read, (*Handler).changelog},
 	{"GET", "/search", wiki.Read, (*Handler).search},
 	{"GET", "/semantic-search", wiki.Read, (*Handler).formerSearch},

@@ -117,6 +117,7 @@ var matrix = map[string]struct {
 	"GET /pages/{page}":                       {"/pages/Home", nil, 200},
 	"PUT /pages/{page}":                       {"/pages/Home", object{"content": "x", "revision": "abc"}, 422},
 	"POST /commits":                           {"/commits", object{"edits": []any{object{"op": "create", "path": "Home", "text": "x"}}}, 409},
+	"POST /revert":                            {"/revert", object{"session": "a1b2c3d4"}, 404},
 	"PATCH /pages/{page}":                     {"/pages/Home", object{"revision": "abc", "old_string": "a", "new_string": "b"}, 422},
 	"DELETE /pages/{page}":                    {"/pages/Home", nil, 428},
 	"POST /pages/{page}/rename":               {"/pages/Home/rename", object{"new_path": "Elsewhere"}, 428},

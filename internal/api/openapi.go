@@ -32,6 +32,7 @@ var operations = map[string]operation{
 	"GET /pages/{page}/attachments/{file}":    {"Read a file, in base64", "revision", nil, "", attachmentContent{}},
 	"DELETE /pages/{page}/attachments/{file}": {"Delete a file", "", deleteFileBody{}, "", deleteFileAnswer{}},
 	"POST /commits":                           {"Change several pages in one commit, all or none", "", commitBody{}, "edits", commitAnswer{}},
+	"POST /revert":                            {"Undo a commit, or everything that an agent or person did in a session", "", revertBody{}, "", revertAnswer{}},
 	"GET /changelog":                          {"List the wiki's changes, newest first", "limit before author by prefix", nil, "", changelogAnswer{}},
 	"GET /search":                             {"Search the wiki; mode is hybrid (default), keyword or semantic", "q mode tag path author limit offset", nil, "", searchAnswer{}},
 	"GET /semantic-search":                    {"Search the wiki by meaning, as the predecessor of this API did", "q n max_chunks_per_page", nil, "", formerSearchAnswer{}},

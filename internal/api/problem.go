@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"robot.wtf/internal/limit"
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/wiki"
 )
@@ -29,6 +30,7 @@ type problem struct {
 	Meant  string `json:"did_you_mean,omitempty"` // a suggested value for Field
 	*conflict
 	Errors []failedEdit `json:"errors,omitempty"` // of a commit of several pages: all that failed
+	Files  []string     `json:"files,omitempty"`  // that keep a session from being undone; the conflict is that of the first
 }
 
 // A conflict has the details of a 409, so that the client doesn't need to read again.
@@ -111,6 +113,13 @@ func describeProblem(err error) problem {
 		if met.TooMany() {
 			p.Detail = fmt.Sprintf("Your text conflicts with theirs in %d places, too many to list. Merge it with theirs yourself and send it with the current revision.", met.Places)
 		}
+	}
+	var undo *pages.UndoConflict
+	if errors.As(err, &undo) {
+		for _, f := range undo.Files {
+			p.Files = append(p.Files, f.Path)
+		}
+		p.Detail = fmt.Sprintf("Nothing was undone: %d of the session's files were changed in the same places later. Undo the others with \"path\", and edit these.", len(p.Files))
 	}
 	return p
 }

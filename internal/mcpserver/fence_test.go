@@ -334,7 +334,7 @@ func (s *sweep) standard(tool string) []map[string]any {
 		"replace_page":     {{"path": page, "revision": rev(page), "content": "mine"}, {"path": page, "revision": "a1b2c3d4", "content": "mine"}},
 		"move_page":        {{"path": page, "revision": rev(page), "new_path": "Zqmark_Folder/Zqmark_Moved"}, {"path": page, "revision": rev(page), "new_path": "Home"}},
 		"delete_page":      {{"path": page, "revision": rev(page)}, {"path": "Home", "revision": rev("Home"), "name": "zqmark.txt"}},
-		"revert":           {{"path": page, "to": "a1b2c3d4"}, {"undo": "a1b2c3d4"}},
+		"revert":           {{"path": page, "to": "a1b2c3d4"}, {"undo": "a1b2c3d4"}, {"session": "a1b2c3d4"}},
 		"write_attachment": {{"path": page, "name": "zqmark2.txt", "base64": "eA=="}, {"path": page, "name": "zqmark2.txt"}},
 	}[tool]
 }

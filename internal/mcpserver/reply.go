@@ -88,6 +88,7 @@ func (h *Handler) errorReply(ctx context.Context, c *client, t *tool, a argument
 		r.setHead("This page was moved to %s. Call %s again with that path.", called(redirectTarget(redirect)), toolName(t))
 	case errors.As(err, &conflict) && t.name == "revert":
 		h.describeRefusedRevert(ctx, c, r, conflict)
+		describeUndoConflict(r, err)
 	case errors.As(err, &conflict) && conflict.Yours == nil:
 		h.describeOutdated(ctx, c, r, t, conflict)
 	case errors.As(err, &conflict):

@@ -2,6 +2,8 @@ package mcpserver
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"robot.wtf/internal/edit"
 	"robot.wtf/internal/pages"
@@ -14,10 +16,13 @@ func (h *Handler) revert(ctx context.Context, c *client, a arguments) (*reply, e
 	if err != nil {
 		return nil, err
 	}
-	req := pages.UndoRequest{Commit: a.text("undo"), Revision: to, Texts: true, DryRun: a.boolean("dry_run"), Write: newWrite(c, "revert", a)}
+	req := pages.UndoRequest{Commit: a.text("undo"), Session: a.text("session"), Revision: to, Texts: true, DryRun: a.boolean("dry_run"), Write: newWrite(c, "revert", a)}
+	given := slices.DeleteFunc([]string{to, req.Commit, req.Session}, func(s string) bool { return s == "" })
 	switch {
-	case (to == "") == (req.Commit == ""):
-		return nil, wiki.Problemf(wiki.ErrInvalid, "to", "Give either \"to\", the revision to restore, or \"undo\", the commit to undo.")
+	case len(given) != 1:
+		return nil, wiki.Problemf(wiki.ErrInvalid, "to", "Give either \"to\", the revision to restore, \"undo\", the commit to undo, or \"session\", any commit of the session to undo.")
+	case req.Session != "":
+		req.Path = a.text("path") // only this page, if it is given
 	case to != "":
 		if req.Name, err = a.requiredText("path"); err != nil {
 			return nil, err
@@ -123,3 +128,21 @@ func (h *Handler) describeRefusedRevert(ctx context.Context, c *client, r *reply
 	r.setHead("Nothing was reverted: later changes to %s touch the same lines. They are:", called(page))
 	r.add("%s", pageText(page, true, diff))
 }
+
+// describeUndoConflict lists the other pages that keep a session from being undone.
+func describeUndoConflict(r *reply, err error) {
+	var undo *pages.UndoConflict
+	if !errors.As(err, &undo) {
+		return
+	}
+	if len(undo.Files) > 1 {
+		others := make([]wiki.PageName, 0, len(undo.Files)-1)
+		for _, f := range undo.Files[1:] {
+			others = append(others, wiki.PageName(pageOrFile(f.Path)))
+		}
+		r.tail = append(r.tail, append(say("Later changes also conflict on: "), names(others[:min(len(others), maxConflictsNamed)])...))
+	}
+	r.addTail("revert with session and path undoes one page of the session.")
+}
+
+const maxConflictsNamed = 20

@@ -196,11 +196,12 @@ var tools = []tool{
 	},
 	{
 		name: "revert", title: "Revert", action: wiki.Edit, idempotent: true,
-		description: "Gives a page an old revision again (path, to), or undoes a commit in a new one and keeps later changes (undo). Returns what changed.",
+		description: "Gives a page an old revision again (path, to), or undoes a commit, or its whole session, in a new one and keeps later changes. Returns what changed.",
 		params: []param{
 			{"path", "string " + pageParam, ""},
 			{"to", "string", "Revision"},
 			{"undo", "string", "Commit"},
+			{"session", "string", "Commit of it"},
 			{"message", "text", ""},
 			{"dry_run", "boolean", ""},
 		},

@@ -19,7 +19,7 @@ type UndoRequest struct {
 	Write
 	Commit   string // to undo, or
 	Session  string // a commit of the session to undo, and
-	Path     string // the file to undo its changes of; "" for all, or
+	Path     string // the file or page to undo its changes of; "" for all, or
 	Name     string // the page or attachment, which may be deleted, and
 	Revision string // the revision to restore
 	Texts    bool   // set Undone.Files
@@ -147,6 +147,19 @@ func undoneFiles(ctx context.Context, w *content.Wiki, r UndoRequest, edits []co
 		}
 	}
 	return files, nil
+}
+
+// Kind returns how the file changes.
+func (f UndoneFile) Kind() wiki.ChangeKind {
+	switch {
+	case f.From != "":
+		return wiki.Moved
+	case f.Before == nil:
+		return wiki.Added
+	case f.After == nil:
+		return wiki.Deleted
+	}
+	return wiki.Modified
 }
 
 // IsText reports whether both contents of the file are text.

@@ -209,10 +209,10 @@ func (s *Service) Keep(ctx context.Context, a wiki.Access, session, path string,
 	return s.settleReview(ctx, w, did)
 }
 
-// keysInSession returns the keys of a file that a session changed.
+// keysInSession returns the keys of a file, or a page by its name, that a session changed.
 func keysInSession(s content.Session, path string) ([]string, error) {
 	for _, f := range newSession(s).Files {
-		if f.Path == path {
+		if f.Path == path || f.Page != "" && string(f.Page) == path {
 			return f.Keys, nil
 		}
 	}
