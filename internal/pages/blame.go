@@ -175,12 +175,26 @@ func (k *authorWalk) isSpent() bool {
 }
 
 // find walks back from the i-th revision, which has the text, until each open line has
-// an author. A line that isn't in the revision before was written by the current one.
+// an author. A line that isn't in the revision before was written by the current one,
+// unless that only brought back a text that the page had shortly before: whoever undoes
+// something didn't write the page.
 func (k *authorWalk) find(ctx context.Context, past *revisionList, i int, a *authorship, open openLines, text []byte) error {
 	for open.left > 0 {
 		r, err := past.get(ctx, i)
 		if r == nil || err != nil {
 			return err
+		}
+		same, err := past.sameText(ctx, i)
+		if err != nil {
+			return err
+		}
+		if same > 0 {
+			if known := k.knownAuthors(past.w, past.read[same]); known != nil {
+				a.inherit(open, known)
+				return nil
+			}
+			i = same
+			continue
 		}
 		next, known, err := k.endOfRun(ctx, past, i)
 		if err != nil {
@@ -195,10 +209,8 @@ func (k *authorWalk) find(ctx context.Context, past *revisionList, i int, a *aut
 			a.leave(open, *r)
 			return nil
 		}
-		if created || before.New != r.New {
-			if open, text, err = k.step(ctx, past, i, next, a, open, text); err != nil {
-				return err
-			}
+		if open, text, err = k.step(ctx, past, i, next, a, open, text); err != nil {
+			return err
 		}
 		if known != nil {
 			a.inherit(open, known)
@@ -232,8 +244,8 @@ func (k *authorWalk) step(ctx context.Context, past *revisionList, i, next int, 
 }
 
 // endOfRun returns the first revision after the i-th by another author or on
-// another day. One that isAlone is a run of its own. It stops early at a revision
-// whose authorship is cached, and returns that too.
+// another day. One that isAlone, or brings back a text, is a run of its own. It stops
+// early at a revision whose authorship is cached, and returns that too.
 func (k *authorWalk) endOfRun(ctx context.Context, past *revisionList, i int) (next int, known *authorship, err error) {
 	if k.each {
 		return i + 1, nil, nil
@@ -251,11 +263,14 @@ func (k *authorWalk) endOfRun(ctx context.Context, past *revisionList, i int) (n
 		if r == nil || err != nil {
 			return next, nil, err
 		}
-		if known := k.s.knownAuthors(past.w, *r); known != nil {
+		if known := k.knownAuthors(past.w, *r); known != nil {
 			return next, known, nil
 		}
 		if r.New == "" || alone || !isSameRun(*r, *first) {
 			return next, nil, nil
+		}
+		if same, err := past.sameText(ctx, next); same > 0 || err != nil {
+			return next, nil, err
 		}
 		if other, err := isAlone(ctx, past.w, *r); other || err != nil {
 			return next, nil, err
@@ -264,8 +279,11 @@ func (k *authorWalk) endOfRun(ctx context.Context, past *revisionList, i int) (n
 }
 
 // knownAuthors returns the cached authorship of a revision, or nil.
-func (s *Service) knownAuthors(w *content.Wiki, r wiki.Revision) *authorship {
-	if a := s.cachedAuthors(w, r.Path, r.Commit); a != nil && len(a.by) > 0 {
+func (k *authorWalk) knownAuthors(w *content.Wiki, r wiki.Revision) *authorship {
+	if k.each {
+		return nil
+	}
+	if a := k.s.cachedAuthors(w, r.Path, r.Commit); a != nil && len(a.by) > 0 {
 		return a
 	}
 	return nil
@@ -366,7 +384,7 @@ func (k *authorWalk) authorsThere(ctx context.Context, w *content.Wiki, t conten
 	if err != nil || !slices.ContainsFunc(from, func(n int) bool { return n > 0 }) {
 		return nobody, nowhere, err
 	}
-	if known := k.s.knownAuthors(w, *last); known != nil && !k.each {
+	if known := k.knownAuthors(w, *last); known != nil {
 		return known, from, nil
 	}
 	a := &authorship{}
@@ -518,6 +536,24 @@ func (p *revisionList) get(ctx context.Context, i int) (*wiki.Revision, error) {
 		return nil, nil
 	}
 	return &p.read[i], nil
+}
+
+// maxBack is how many revisions back a page can have had the text that it has again.
+const maxBack = 10
+
+// sameText returns the next older revision with the text of the i-th; 0 if none of the
+// next ones has it.
+func (p *revisionList) sameText(ctx context.Context, i int) (int, error) {
+	for j := i + 1; j <= i+maxBack; j++ {
+		r, err := p.get(ctx, j)
+		if r == nil || err != nil {
+			return 0, err
+		}
+		if r.New == p.read[i].New {
+			return j, nil
+		}
+	}
+	return 0, nil
 }
 
 // text returns the text of a revision that get has returned.

@@ -87,6 +87,43 @@ func TestBlameFollowsMovedText(t *testing.T) {
 	}
 }
 
+// Who undoes a change, or restores a page, gives its lines back to their authors.
+func TestBlameOfTextThatCameBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	look := func(when, name string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, w.blamed(name)); diff != "" {
+			t.Errorf("%s, %s: %s", when, name, diff)
+		}
+		w.dropCaches()
+		w.blamed(name)
+	}
+	w.writeAs(w.owner, "Page", "# Page\n\n## One\n\nada\n")
+	w.writeAs(w.owner, "Other", "# Other\n")
+	undo := func(commit string) {
+		t.Helper()
+		if _, err := w.Revert(w.ctx, w.editor, commit, Write{Message: "Back"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []Step{
+		{Kind: StepMoveSection, Name: "Page", To: "Other", Edit: edit.Edit{Section: "One"}}, {Kind: StepMerge, Name: "Page", To: "Other"},
+		{Kind: StepMove, Name: "Page", To: "Moved"}, {Kind: StepDelete, Name: "Page"}, {Kind: StepEdit, Name: "Page", Edit: edit.Edit{Op: edit.Replace, Old: "ada", Text: "bob"}},
+	} {
+		step.Base = w.page("Page").File.Blob
+		done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{step}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		undo(done.Commit)
+		look(string(step.Kind), "Page", "ada: # Page", "ada: ## One", "ada: ada")
+		look(string(step.Kind), "Other", "ada: # Other")
+	}
+	w.writeAs(w.editor, "Page", "# Page\n\n## One\n\nada\n\nbob\n")
+	look("a later edit", "Page", "ada: # Page", "ada: ## One", "ada: ada", "bob: bob")
+}
+
 // Whatever sections and pages bob moves and merges, the lines that ada wrote stay hers.
 func TestBlameOfRandomMoves(t *testing.T) {
 	t.Parallel()
