@@ -73,6 +73,7 @@ func TestNoteWriter(t *testing.T) {
 		{line("NAK\n") + rest, line("NAK\n") + line("\x02note\n") + rest},
 		{line("NAK\n"), line("NAK\n")},
 		{"0008NAK\nPACK1234", "0008NAK\nPACK1234"}, // without a sideband
+		{"0008NAK\nPACK" + rest, "0008NAK\nPACK" + rest},
 		{"", ""}, {"00", "00"}, {"zzzz", "zzzz"}, {"fff", "fff"},
 	} {
 		for size := 1; size <= len(tt.in)+1; size++ {

@@ -251,7 +251,7 @@ func (h *Handler) readRefs(c *call) ([]ref, error) {
 		return nil, errManyRefs
 	}
 	if err == nil {
-		found.refs, err = parseRefs(out.Bytes())
+		found.refs, err = parseRefs(out.text)
 	}
 	if err != nil {
 		broken = ctx.Err() == nil
@@ -261,16 +261,18 @@ func (h *Handler) readRefs(c *call) ([]ref, error) {
 	return found.refs, nil
 }
 
-// boundedBuffer is a buffer of at most maxRefs bytes.
+// boundedBuffer is a buffer of at most maxRefs bytes. It doesn't embed bytes.Buffer,
+// whose ReadFrom would fill it past the bound.
 type boundedBuffer struct {
-	bytes.Buffer
+	text []byte
 	over bool
 }
 
 func (b *boundedBuffer) Write(data []byte) (int, error) {
-	if b.Len()+len(data) > maxRefs {
+	if len(b.text)+len(data) > maxRefs {
 		b.over = true
 		return 0, errManyRefs
 	}
-	return b.Buffer.Write(data)
+	b.text = append(b.text, data...)
+	return len(data), nil
 }

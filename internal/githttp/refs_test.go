@@ -1,8 +1,10 @@
 package githttp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,18 +112,28 @@ func TestRefsMatchGit(t *testing.T) {
 	}
 }
 
-// The number of cached wikis is bounded.
+// The number of cached wikis is bounded, and none is evicted without need.
 func TestKnownRefs(t *testing.T) {
 	var k refsCache
 	for i := range 2 * maxCacheWikis {
 		k.put(fmt.Sprint("wiki-", i), refsAt{head: "x"})
-	}
-	if n := len(k.wikis); n > maxCacheWikis {
-		t.Errorf("%d wikis are cached", n)
+		if n := len(k.wikis); n != min(i+1, maxCacheWikis) {
+			t.Fatalf("%d of %d wikis are cached", n, i+1)
+		}
 	}
 }
 
-// An answer too large to cache is still sent.
+// What git answers to ls-refs is taken for refs only if all of it is.
+func TestUnreadableRefs(t *testing.T) {
+	for _, answer := range []string{"", "0000x", "0008ERR\n", "0009a b\n", "0005x0000", "zzzz0000"} {
+		if refs, err := parseRefs([]byte(answer)); err == nil {
+			t.Errorf("%q was read as %v", answer, refs)
+		}
+	}
+}
+
+// Attack: a wiki with many tags, for which the service keeps many refs in memory. An
+// answer too large to cache is still sent, and not cached.
 func TestManyRefs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -139,9 +151,12 @@ func TestManyRefs(t *testing.T) {
 	if out := w.must("", "ls-remote", "--tags", w.url("ada", "")); strings.Count(out, head) != maxRefs/40 {
 		t.Errorf("%d tags are listed", strings.Count(out, head))
 	}
+	if n := len(w.door.refs.get("ada").refs); n > 0 {
+		t.Errorf("%d refs are cached", n)
+	}
 	var b boundedBuffer
-	if _, err := b.Write(make([]byte, maxRefs+1)); !errors.Is(err, errManyRefs) || b.Len() > 0 {
-		t.Errorf("%v, %d bytes", err, b.Len())
+	if _, err := io.Copy(&b, bytes.NewReader(make([]byte, maxRefs+1))); !errors.Is(err, errManyRefs) || len(b.text) > 0 {
+		t.Errorf("%v, %d bytes", err, len(b.text))
 	}
 }
 

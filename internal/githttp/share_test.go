@@ -1,6 +1,7 @@
 package githttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -214,5 +215,61 @@ func TestFilesAreShared(t *testing.T) {
 	}
 	if !stalled("ada")() {
 		t.Error("another wiki's process waits for its client")
+	}
+}
+
+// An evicted answer sends nothing more, and its client is told that the service is busy
+// if it got nothing.
+func TestEvictedAnswers(t *testing.T) {
+	h := new(Handler)
+	rec := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
+	a, done, err := answerFrom(h, rec, "203.0.113.1:1", "ada", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if err := a.busyOr(os.ErrClosed); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("an answer that wasn't evicted: %v", err)
+	}
+	a.mu.Lock()
+	a.evicted = true
+	a.mu.Unlock()
+	if err := a.busyOr(os.ErrClosed); !errors.Is(err, errBusy) {
+		t.Errorf("the client is told %v", err)
+	}
+	if err := a.SetWriteDeadline(time.Now().Add(time.Hour)); !errors.Is(err, errEvicted) || !rec.deadline.IsZero() {
+		t.Errorf("it can go on until %v: %v", rec.deadline, err)
+	}
+}
+
+// A lastWriter calls end when the last packet of an answer is written.
+type lastWriter struct {
+	*httptest.ResponseRecorder
+	end func()
+}
+
+func (w lastWriter) Write(data []byte) (int, error) {
+	if bytes.HasSuffix(data, []byte("0000")) {
+		w.end()
+	}
+	return w.ResponseRecorder.Write(data)
+}
+
+// A client that goes away with the last packet has got everything, and so hasn't
+// abandoned its answer.
+func TestWholeAnswersAreNotAbandoned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ctx, leave := context.WithCancel(t.Context())
+	rec := lastWriter{httptest.NewRecorder(), leave}
+	r := httptest.NewRequestWithContext(ctx, "GET", Prefix+"/info/refs?service=git-upload-pack", nil)
+	w.door.ServeWiki(rec, r, "ada")
+	if rec.Code != http.StatusOK || ctx.Err() == nil {
+		t.Fatalf("%d %q", rec.Code, rec.Body)
+	}
+	w.door.answers.mu.Lock()
+	defer w.door.answers.mu.Unlock()
+	if len(w.door.answers.abandoned.times) > 0 {
+		t.Errorf("abandoned: %v", w.door.answers.abandoned.times)
 	}
 }

@@ -188,3 +188,77 @@ func TestSilentProcess(t *testing.T) {
 		t.Errorf("%v, %q", err, client.Body)
 	}
 }
+
+// Only a client that keeps the process waiting costs a file. Waiting adds up over its
+// writes.
+func TestOnlySlowClientsAreSpooled(t *testing.T) {
+	all := testSpools(t)
+	all.process = time.Hour
+	s, process, err := all.open("ada", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	defer process.Close()
+	s.spillIfSlow() // the process is silent, and the client waits for it
+	if s.file != nil {
+		t.Error("a client that waits for the process is spooled")
+	}
+	for range 2 {
+		if _, err := process.Write([]byte("text")); err != nil {
+			t.Fatal(err)
+		}
+		s.since = time.Now().Add(-25 * time.Minute) // a write to the client began
+		s.spillIfSlow()
+		if s.file != nil {
+			t.Fatalf("spooled after %v", s.waited)
+		}
+		if _, err := s.next(make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	process.Close()
+	s.since = time.Now().Add(-25 * time.Minute)
+	s.spillIfSlow()
+	if s.file == nil {
+		t.Errorf("not spooled, although the process waited for %v", s.waited)
+	}
+}
+
+// A deadlineRecorder notes the deadline of writes, or fails to set it.
+type deadlineRecorder struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+	err      error
+}
+
+func (r *deadlineRecorder) SetWriteDeadline(at time.Time) error {
+	r.deadline = at
+	return r.err
+}
+
+// Attack: a client that reads a little from time to time, to hold its answer. It has to
+// keep up a low speed on average.
+func TestDrippingClients(t *testing.T) {
+	r := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
+	p := &pacedWriter{w: r, bounds: bounds{write: time.Minute, start: 2 * time.Minute, slowest: 1000}, began: time.Now()}
+	write := func(after time.Duration, sent int64) (left time.Duration) {
+		p.began, p.sent = time.Now().Add(-after), sent
+		if _, err := p.Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+		return time.Until(r.deadline).Round(time.Second)
+	}
+	for _, tt := range []struct{ after, want time.Duration }{
+		{0, time.Minute}, {100 * time.Second, 50 * time.Second}, {3 * time.Minute, -30 * time.Second},
+	} {
+		if left := write(tt.after, 30_000); left != tt.want { // worth 30 s
+			t.Errorf("30,000 bytes after %v: %v left, want %v", tt.after, left, tt.want)
+		}
+	}
+	r.err = errEvicted
+	before := r.Body.Len()
+	if n, err := p.Write([]byte("x")); n > 0 || err == nil || r.Body.Len() != before {
+		t.Errorf("without a deadline: wrote %d bytes, %v", n, err)
+	}
+}
