@@ -3,6 +3,7 @@ package githttp
 import (
 	"bytes"
 	"fmt"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"testing"
@@ -87,6 +88,27 @@ func TestNoteWriter(t *testing.T) {
 			if err := w.flush(); err != nil || out.String() != tt.want {
 				t.Errorf("%q in pieces of %d: %q, want %q", tt.in, size, out.String(), tt.want)
 			}
+		}
+	}
+}
+
+// A client's later requests of the same fetch name no more commits. It is recognized by
+// its address, in that wiki only.
+func TestErasedClientsAreKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	from := func(slug, address string) *call {
+		r := httptest.NewRequest("POST", Prefix+"/git-upload-pack", nil)
+		r.RemoteAddr = address
+		return &call{Request: r, access: w.Access(slug, slug)}
+	}
+	w.door.erased.Set(from("ada", "192.0.2.1:1").erasedClient(), true)
+	for _, tt := range []struct {
+		c    *call
+		want bool
+	}{{from("ada", "192.0.2.1:2"), true}, {from("ada", "192.0.2.2:1"), false}, {from("bob", "192.0.2.1:1"), false}} {
+		if got := w.door.hasErased(tt.c, []byte("0009done\n")); got != tt.want {
+			t.Errorf("%s of %s: %v", tt.c.RemoteAddr, tt.c.access.Site().Slug, got)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -218,7 +219,7 @@ func TestFilesAreShared(t *testing.T) {
 	}
 }
 
-// An evicted answer sends nothing more, and its client is told that the service is busy
+// An evicted answer sends nothing more. Its client learns that the service is busy
 // if it got nothing.
 func TestEvictedAnswers(t *testing.T) {
 	h := new(Handler)
@@ -271,5 +272,18 @@ func TestWholeAnswersAreNotAbandoned(t *testing.T) {
 	defer w.door.answers.mu.Unlock()
 	if len(w.door.answers.abandoned.times) > 0 {
 		t.Errorf("abandoned: %v", w.door.answers.abandoned.times)
+	}
+}
+
+// git in a browser asks first whether it may send its headers. The answer says nothing
+// about the wiki.
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for _, slug := range []string{"ada", "bob", "nobody"} {
+		got := w.send("OPTIONS", slug, Prefix+"/info/refs", nil, "Origin", "https://example.com")
+		if got.status != http.StatusNoContent || got.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.header.Get("Access-Control-Allow-Headers"), "Git-Protocol") {
+			t.Errorf("%s: %d %v", slug, got.status, got.header)
+		}
 	}
 }

@@ -3,9 +3,12 @@ package githttp
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -260,5 +263,25 @@ func TestDrippingClients(t *testing.T) {
 	before := r.Body.Len()
 	if n, err := p.Write([]byte("x")); n > 0 || err == nil || r.Body.Len() != before {
 		t.Errorf("without a deadline: wrote %d bytes, %v", n, err)
+	}
+}
+
+func (r *deadlineRecorder) SetReadDeadline(time.Time) error { return r.err }
+
+// A request too large for memory is read from a file, which is closed afterwards.
+func TestLargeRequest(t *testing.T) {
+	want := string(said(3 * smallBody))
+	w := newWorld(t, nil)
+	r := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
+	b, err := w.door.readBody(&call{Request: httptest.NewRequest("POST", Prefix+"/git-upload-pack", strings.NewReader(want)), w: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(b.reader()); err != nil || string(got) != want {
+		t.Errorf("read %d bytes of %d, %v", len(got), len(want), err)
+	}
+	b.close()
+	if err := b.file.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file is still open: %v", err)
 	}
 }
