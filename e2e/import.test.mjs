@@ -209,3 +209,59 @@ for (const [person, javaScriptEnabled] of [["ada", true], ["bob", false]]) {
     await context.close();
   });
 }
+
+const dump = `<mediawiki><siteinfo><sitename>Birds</sitename><base>https://example.org/wiki/Main_Page</base></siteinfo>
+<page><title>Main Page</title><ns>0</ns>
+<revision><timestamp>2005-03-01T10:00:00Z</timestamp><contributor><username>Ann</username></contributor><comment>Begin</comment><text>See [[Dove]].</text></revision>
+<revision><timestamp>2007-01-02T00:00:00Z</timestamp><contributor><username>Bob</username></contributor><minor /><comment>Say more</comment><text>'''Birds''' such as the [[dove]], [[Pigeon|pigeons]] and [[Eagle]]s. {{Stub}}</text></revision></page>
+<page><title>Dove</title><ns>0</ns><revision><timestamp>2006-01-01T00:00:00Z</timestamp><contributor><username>Bob</username></contributor><text>[[File:Nest.png|thumb|The nest]]
+Coo. [[Category:Birds of Europe]]</text></revision></page>
+<page><title>Pigeon</title><ns>0</ns><redirect title="Dove" /><revision><timestamp>2006-03-01T00:00:00Z</timestamp><text>#REDIRECT [[Dove]]</text></revision></page>
+<page><title>Talk:Dove</title><ns>1</ns><revision><timestamp>2006-03-01T00:00:00Z</timestamp><text>chat</text></revision></page>
+</mediawiki>`;
+
+test("an owner imports a MediaWiki export with its pictures and all versions", async () => {
+  const own = await startService();
+  const context = await chrome.newContext({ viewport: { width: 390, height: 844 } });
+  const violations = recordViolations(context);
+  try {
+    const page = await context.newPage();
+    await signIn(page, own, "cleo");
+    await page.goto(own.url + "/app/create");
+    await page.getByRole("main").getByRole("button").first().click();
+    const wiki = own.wikiURL("cleo");
+    await page.waitForURL(wiki + "/**");
+    await page.goto(wiki + "/-/import");
+    await page.getByRole("radio", { name: "MediaWiki" }).check();
+    await shoot(page, "mediawiki-form");
+    const zip = zipOf({ "wiki/dump.xml": dump, "wiki/images/a/ab/Nest.png": vault["Vault/bed.png"], "wiki/images/thumb/a/ab/Nest.png/20px-Nest.png": vault["Vault/bed.png"] });
+    await page.getByLabel("File", { exact: true }).setInputFiles({ name: "birds.zip", mimeType: "application/zip", buffer: zip });
+    await page.getByRole("button", { name: "See what will happen" }).click();
+    await settled(page, "Ready to import");
+    for (const summary of await page.locator("summary").all()) await summary.click();
+    const preview = await page.getByRole("main").innerText();
+    for (const part of ["birds.zip, a MediaWiki export", "1 older revision is left out", "one commit by you", "a redirect, becomes another name of Dove", "Talk:"]) assert.ok(preview.includes(part), `${part}:\n${preview}`);
+    await shoot(page, "mediawiki-preview");
+    await page.getByRole("button", { name: "Import all versions" }).click();
+    await page.getByText("All versions of the pages become").waitFor({ timeout: 60_000 });
+    assert.match(await page.getByRole("main").innerText(), /Commits\s+4/);
+    await shoot(page, "mediawiki-versions");
+    await page.getByRole("button", { name: "Import 2 pages" }).click();
+    await settled(page, "2 pages imported");
+
+    await page.goto(wiki + "/");
+    assert.equal(await page.locator("article strong").innerText(), "Birds");
+    await page.getByRole("link", { name: "pigeons" }).click();
+    await page.waitForURL(wiki + "/Dove");
+    assert.ok(await page.locator("article img").evaluate((img) => img.complete && img.naturalWidth > 0), "the picture is shown");
+    await page.goto(wiki + "/Home/history");
+    const history = await page.getByRole("main").innerText();
+    for (const part of ["Say more", "Bob", "Begin", "Ann"]) assert.ok(history.includes(part), `${part}:\n${history}`);
+    await page.goto(wiki + "/-/settings");
+    await shoot(page, "imports-settings");
+    assert.deepEqual(violations, []);
+  } finally {
+    await context.close();
+    await own.stop();
+  }
+});
