@@ -244,12 +244,11 @@ func (sourceParser) Open(_ ast.Node, reader text.Reader, pc parser.Context) (ast
 		after := segment.WithStart(segment.Start - segment.Padding + bytes.Index(line, []byte("$$")) + 2)
 		n.Lines().Append(after.TrimLeftSpace(reader.Source()))
 	case embeddingStart.Match(line):
-		n.embedding = string(embeddingStart.FindSubmatch(line)[1])
-		if !guardOf(pc).hasEnd('{', rest, "}}") {
-			return nil, parser.NoChildren
+		n.embedding, n.closed = string(embeddingStart.FindSubmatch(line)[1]), embeddingEnd.Match(line)
+		if !n.closed && (bytes.Contains(line, []byte("}}")) || !guardOf(pc).hasEnd('{', rest, "}}")) {
+			return nil, parser.NoChildren // {{value}} and more text, or no end
 		}
 		n.Lines().Append(segment)
-		n.closed = embeddingEnd.Match(line)
 	default:
 		return nil, parser.NoChildren
 	}
