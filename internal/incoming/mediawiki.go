@@ -246,7 +246,7 @@ func (e *Export) readPages(ctx context.Context, r *mediawiki.Reader, l *Listing)
 	}
 	e.chooseHome(l, titles)
 	for _, ns := range sortedKeys(left) {
-		l.Leave(e.site.NamespaceName(ns)+":", left[ns], "pages that aren't content: discussions, users, files, templates and the like")
+		l.Leave(e.site.NamespaceName(ns), left[ns], "pages that aren't content: discussions, users, files, templates and the like")
 	}
 	return titles, nil
 }

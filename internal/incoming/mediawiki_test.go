@@ -126,7 +126,7 @@ func TestExport(t *testing.T) {
 			for _, n := range append(l.Left, l.Converted...) {
 				notes = append(notes, fmt.Sprintf("%s (%d): %s", n.Path, n.Files, n.Why))
 			}
-			for _, want := range []string{"Talk: (1)", "User: (1)", "Template: (1)", "File: (1)", "Redirects (2): the pages that they lead to", "Pigeon (1): a redirect, becomes another name of Rock dove",
+			for _, want := range []string{"Talk (1)", "User (1)", "Template (1)", "File (1)", "Redirects (2): the pages that they lead to", "Pigeon (1): a redirect, becomes another name of Rock dove",
 				"Taxa (1): a redirect: links to it", "Main Page (1): becomes Home", "Foo bar (1): becomes Foo_bar (2)"} {
 				if !strings.Contains(strings.Join(notes, "\n"), want) {
 					t.Errorf("no note %q in\n%s", want, strings.Join(notes, "\n"))
