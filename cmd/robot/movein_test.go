@@ -40,6 +40,10 @@ func (h handles) Find(_ context.Context, _, name string) (wiki.User, error) {
 
 func (h handles) Declared(context.Context, string, string) (string, error) { return "", nil }
 
+func (h handles) Publication(context.Context, string, string, string) (string, error) {
+	return "", wiki.ErrNotFound
+}
+
 // An arrival is a service that a disk of the original is moved into.
 type arrival struct {
 	*live

@@ -62,6 +62,11 @@ func (p seededPeople) Declared(ctx context.Context, asker, did string) (string, 
 	return u.Handle, err
 }
 
+// Publication finds none.
+func (seededPeople) Publication(context.Context, string, string, string) (string, error) {
+	return "", wiki.Problemf(wiki.ErrNotFound, "publication", "A development service can't read records.")
+}
+
 // A seedWiki is an example wiki of a development service.
 type seedWiki struct {
 	owner    string

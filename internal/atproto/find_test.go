@@ -96,6 +96,43 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// Declared and Publication read what an account says, and no more.
+func TestReadAccount(t *testing.T) {
+	w := newWorld(t)
+	w.handles["ada.test"] = "" // not asked
+	w.handlers["pds.test/xrpc/com.atproto.repo.getRecord"] = func(rw http.ResponseWriter, r *http.Request) {
+		if q := r.URL.Query(); q.Get("repo") != adaDID || q.Get("collection") != "site.standard.publication" || q.Get("rkey") != "self" {
+			answer(rw, 400, map[string]string{"error": "RecordNotFound"})
+			return
+		}
+		answer(rw, 200, map[string]any{"value": map[string]any{"url": "https://ada.robot.test"}})
+	}
+	if handle, err := w.service.Declared(t.Context(), adaDID, adaDID); err != nil || handle != "ada.test" {
+		t.Errorf("%q, %v", handle, err)
+	}
+	if address, err := w.service.Publication(t.Context(), adaDID, adaDID, "self"); err != nil || address != "https://ada.robot.test" {
+		t.Errorf("%q, %v", address, err)
+	}
+	if _, err := w.service.Publication(t.Context(), adaDID, adaDID, "other"); !strings.Contains(problemText(t, err), "pds.test, the server of this account, doesn't show") {
+		t.Error(err)
+	}
+	w.accounts[adaDID] = account{also: []string{}, pds: "https://127.0.0.1"}
+	if handle, err := w.service.Declared(t.Context(), adaDID, adaDID); err != nil || handle != "" {
+		t.Errorf("%q, %v", handle, err)
+	}
+	if _, err := w.service.Publication(t.Context(), adaDID, adaDID, "self"); err == nil {
+		t.Error("read from loopback")
+	}
+	w.handlers["plc.test/"+adaDID] = status(503)
+	for _, err := range []error{errorOf(w.service.Declared(t.Context(), adaDID, adaDID)), errorOf(w.service.Publication(t.Context(), adaDID, adaDID, "self"))} {
+		if !strings.Contains(problemText(t, err), "plc.test") {
+			t.Error(err)
+		}
+	}
+}
+
+func errorOf(_ string, err error) error { return err }
+
 // Find gives up on a host that hangs or that is over its rate limit.
 func TestFindGivesUp(t *testing.T) {
 	w := newWorld(t)

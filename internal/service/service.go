@@ -270,6 +270,14 @@ func (d directory) Declared(ctx context.Context, asker, did string) (string, err
 	return d.s.people.Declared(ctx, asker, did)
 }
 
+// Publication implements tenant.Directory.
+func (d directory) Publication(ctx context.Context, asker, did, key string) (string, error) {
+	if d.s.people == nil {
+		return "", wiki.Problemf(wiki.ErrUnavailable, "publication", "Records can't be read at the moment.")
+	}
+	return d.s.people.Publication(ctx, asker, did, key)
+}
+
 // People returns the directory that finds people for the operator. Without a Handler,
 // it is one of its own.
 func (s *Service) People() (tenant.Directory, error) {

@@ -98,7 +98,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 		var limits, did, role string
 		var created, ending, suspended, published int64
 		var why string
-		err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.Wikilinks, &s.AsHandle, &limits,
+		err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.Wikilinks, &s.AsHandle, &s.Publication, &limits,
 			&s.Version, &created, &ending, &suspended, &why, &published, &did, &role)
 		if err != nil {
 			return err
@@ -115,7 +115,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 		}
 		return err
 	}, `
-		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, wikilinks, as_handle, limits,
+		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, wikilinks, as_handle, publication, limits,
 			version, sites.created, sites.ending, sites.suspended, why, published, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
 			AND members.did NOT IN (SELECT did FROM users WHERE ending > 0)
@@ -142,6 +142,14 @@ func (db *DB) UpdateSite(ctx context.Context, actor string, s wiki.Site) error {
 func (db *DB) ChooseWikilinks(ctx context.Context, actor, slug string, order wiki.LinkOrder) error {
 	return db.changeSite(ctx, actor, slug, "site.settings", "wikilinks="+order.String(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE sites SET wikilinks = $2 WHERE slug = $1 AND wikilinks = ''`, slug, string(order))
+		return err
+	})
+}
+
+// SetPublication sets the AT-URI of the owner's publication, or removes it ("").
+func (db *DB) SetPublication(ctx context.Context, actor, slug, uri string) error {
+	return db.changeSite(ctx, actor, slug, "site.settings", "publication="+uri, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET publication = $2 WHERE slug = $1`, slug, uri)
 		return err
 	})
 }

@@ -93,7 +93,7 @@ func (db *DB) transferSite(ctx context.Context, actor, slug, did string, check f
 		if err := check(tx, former); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE sites SET owner = $2, offered_to = '', as_handle = FALSE, version = version + 1 WHERE slug = $1`, slug, did); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE sites SET owner = $2, offered_to = '', as_handle = FALSE, publication = '', version = version + 1 WHERE slug = $1`, slug, did); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM members WHERE slug = $1 AND did = $2`, slug, did); err != nil {

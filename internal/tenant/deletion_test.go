@@ -32,6 +32,13 @@ func (b directory) Declared(_ context.Context, _, did string) (string, error) {
 	return b[did].Handle, nil
 }
 
+func (b directory) Publication(_ context.Context, _, _, key string) (string, error) {
+	if u, ok := b[key]; ok {
+		return u.Name, nil
+	}
+	return "", wiki.Problemf(wiki.ErrNotFound, "publication", "No such record.")
+}
+
 // A leaverWorld has ada's wiki with bob as editor, and a clock.
 type leaverWorld struct {
 	*Service

@@ -56,7 +56,13 @@ type Directory interface {
 	// Declared returns the handle that an account declares, which isn't verified, or
 	// "". The lookup is counted against asker.
 	Declared(ctx context.Context, asker, did string) (string, error)
+	// Publication returns the address in an account's record of the collection
+	// PublicationCollection. The lookup is counted against asker.
+	Publication(ctx context.Context, asker, did, key string) (address string, err error)
 }
+
+// PublicationCollection holds the records of publications (standard.site).
+const PublicationCollection = "site.standard.publication"
 
 // A Service manages all sites.
 type Service struct {

@@ -89,6 +89,11 @@ func (d Directory) Declared(ctx context.Context, asker, did string) (string, err
 	return u.Handle, err
 }
 
+// Publication implements tenant.Directory: a record's key is the slug of its wiki.
+func (Directory) Publication(_ context.Context, _, _, key string) (string, error) {
+	return "http://" + key + ".robot.localhost:8080/", nil
+}
+
 // A Clock is the time of a World. It starts at noon of 24 November 2026 and
 // stands still until somebody adds to it.
 type Clock struct{ nanos atomic.Int64 }

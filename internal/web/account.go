@@ -346,6 +346,7 @@ type exportedWiki struct {
 	Home        string           `json:"home,omitempty"`
 	Wikilinks   string           `json:"wikilinks,omitempty"`
 	AsHandle    bool             `json:"as_handle,omitempty"`
+	Publication string           `json:"publication,omitempty"`
 	Imports     []exportedImport `json:"imports,omitempty"` // the newest ones, of the person's own wiki
 	Members     []exportedMember `json:"members,omitempty"` // only of the person's own wiki
 	Tokens      []exportedToken  `json:"tokens"`
@@ -437,7 +438,7 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	e := accountExport{Exported: h.o.Now().UTC(), DID: u.DID, Username: u.Username, Handle: u.Handle, Name: u.Name}
 	for _, a := range sites {
 		site := a.Site()
-		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: string(site.Wikilinks), AsHandle: site.AsHandle}
+		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: string(site.Wikilinks), AsHandle: site.AsHandle, Publication: site.Publication}
 		tokens, err := h.o.Session.Tokens(v.ctx(), a)
 		if err != nil {
 			return e, err

@@ -323,6 +323,40 @@ func TestHandleOfTheWiki(t *testing.T) {
 	w.anonymous().get(at).want(http.StatusNotFound)
 }
 
+// A public wiki names its owner's publication, once that names the wiki.
+func TestPublication(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	bob, at := w.as("bob"), on("bob", "/.well-known/site.standard.publication")
+	w.put("bob", "Log", "Words.\n")
+	connect := func(uri string) *answer {
+		return bob.post(on("bob", "/-/publication"), url.Values{"publication": {uri}})
+	}
+	for uri, says := range map[string]string{
+		"https://bob.test/":                                    "Enter the AT-URI",
+		"at://bob.test/site.standard.publication/bob":          "Enter the AT-URI",
+		"at://did:plc:bob/site.standard.document/bob":          "Enter the AT-URI",
+		"at://did:plc:bob/site.standard.publication/bob?x":     "Enter the AT-URI",
+		`at://did:plc:bob/site.standard.publication/"><b>`:     "Enter the AT-URI",
+		"at://did:plc:ada/site.standard.publication/bob":       "belongs to another account",
+		"at://did:plc:bob/site.standard.publication/elsewhere": "has the address “http://elsewhere.robot.localhost:8080/”",
+	} {
+		connect(uri).want(http.StatusUnprocessableEntity).has(says)
+	}
+	const uri = "at://did:plc:bob/site.standard.publication/bob"
+	connect(uri).want(http.StatusSeeOther)
+	w.anonymous().get(at).want(http.StatusNotFound) // private
+	set := url.Values{"title": {""}, "description": {""}, "visibility": {"public"}, "home": {""}}
+	bob.post(on("bob", "/-/settings"), set).want(http.StatusSeeOther)
+	if got := w.anonymous().get(at).want(http.StatusOK); got.body != uri {
+		t.Errorf("%q", got.body)
+	}
+	w.anonymous().get(on("bob", "/Log")).want(http.StatusOK).has(`<link rel="site.standard.publication" href="` + uri + `">`)
+	connect("").want(http.StatusSeeOther)
+	w.anonymous().get(at).want(http.StatusNotFound)
+	w.anonymous().get(on("bob", "/Log")).lacks("site.standard.publication")
+}
+
 // revision returns the blob id of a page.
 func (w *testWiki) revision(slug, page string) string {
 	w.T.Helper()

@@ -12,6 +12,7 @@ import (
 func memberRoutes() []route {
 	return []route{
 		{pattern: "POST /-/members", need: wiki.Configure, handle: (*Handler).changeMembers},
+		{pattern: "POST /-/publication", need: wiki.Configure, handle: (*Handler).publish},
 		{pattern: "POST /-/handle", need: wiki.Configure, handle: (*Handler).checkHandle},
 		{pattern: "POST /-/delete", need: wiki.Configure, handle: (*Handler).deleteWiki},
 		{pattern: "GET " + erasePath, need: wiki.Configure, handle: (*Handler).showErase},
@@ -26,6 +27,7 @@ func memberRoutes() []route {
 		{pattern: "POST " + reviewPath, handle: (*Handler).decideReview},
 		{pattern: "GET /-/connect/events", handle: (*Handler).streamConnect},
 		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
+		{pattern: "GET /.well-known/site.standard.publication", handle: (*Handler).showPublication, open: true},
 	}
 }
 
@@ -162,11 +164,22 @@ func (h *Handler) changeTokens(v *visit) error {
 // switched that on. No page can have this address.
 func (h *Handler) showHandleDID(v *visit) error {
 	did, err := h.o.Tenant.HandleDID(v.ctx(), v.slug)
+	return h.showProof(v, did, err)
+}
+
+// showPublication proves that the wiki belongs to a publication (standard.site).
+func (h *Handler) showPublication(v *visit) error {
+	uri, err := h.o.Tenant.Publication(v.ctx(), v.slug)
+	return h.showProof(v, uri, err)
+}
+
+// showProof writes a text that other services compare with a record.
+func (h *Handler) showProof(v *visit, text string, err error) error {
 	if err != nil {
 		return err
 	}
 	v.w.Header().Set("Access-Control-Allow-Origin", "*")
 	v.w.Header().Set("Cache-Control", "no-cache")
-	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte(did))
+	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	return nil
 }

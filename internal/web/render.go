@@ -61,6 +61,14 @@ type Frame struct {
 
 func (f *Frame) frame() *Frame { return f }
 
+// PublicationLink is the AT-URI of the publication that a public page belongs to, or "".
+func (f *Frame) PublicationLink() template.URL {
+	if !f.Site.Public || f.Canonic == "" {
+		return ""
+	}
+	return template.URL(f.Site.Publication) // checked when it was saved
+}
+
 // NewURL is the address of the form for a new page, which proposes the folder shown.
 func (f *Frame) NewURL() string {
 	if f.Head == nil {

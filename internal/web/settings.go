@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type settingsPage struct {
 	// is a new one or, if LinkFor is the DID of a member, their sign-in link.
 	JoinLinks     []tenant.JoinLink
 	Link, LinkFor string
+	Publication   string // AT-URI as typed or saved
 }
 
 // currentSettings returns the saved settings, for rendering after a failure of
@@ -45,6 +47,7 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 	p.Frame = h.frame(v, "Settings")
 	p.NoIndex = true
 	p.Limits, p.Person = v.a.Site().Limits, v.caller.User.DID
+	p.Publication = cmp.Or(p.Publication, v.a.Site().Publication)
 	var err error
 	if p.Members, err = h.o.Tenant.Members(v.ctx(), v.a); err != nil {
 		return err
@@ -119,6 +122,27 @@ func (h *Handler) checkHandle(v *visit) error {
 	}
 	wrong.Field = "as_handle" // where the page shows it
 	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v)})
+}
+
+// publish connects the wiki with a publication of its owner, or disconnects it.
+func (h *Handler) publish(v *visit) error {
+	form, err := h.readForm(v, smallForm, "publication")
+	if form == nil {
+		return err
+	}
+	typed := strings.ToValidUTF8(form.Get("publication"), "")
+	if err == nil {
+		err = h.o.Tenant.Publish(v.ctx(), v.a, typed, h.o.WikiOrigin(v.slug))
+	}
+	if err == nil {
+		return h.redirect(v, h.tell(v, "/-/settings", "saved")+"#publication")
+	}
+	wrong, ok := h.formFailure(v, err)
+	if !ok {
+		return err
+	}
+	wrong.Field = "publication" // where the page shows it
+	return h.renderSettings(v, wrong.Status, &settingsPage{failure: wrong, Settings: currentSettings(v), Publication: typed})
 }
 
 // wikiHost returns the host of a wiki.

@@ -21,6 +21,7 @@ type Site struct {
 	Public      bool   // anyone can read; otherwise members only
 	Home        string // page to show at /, or a path such as /-/changelog
 	AsHandle    bool   // its host is its owner's ATProto handle
+	Publication string // AT-URI of its owner's record site.standard.publication, or ""
 	Wikilinks   LinkOrder
 	Created     time.Time
 	Published   time.Time // when it first became public; zero if never
