@@ -173,6 +173,11 @@ func (w *dataWorld) write(slug string) {
 		if err != nil {
 			return err
 		}
+		for n := range 64 { // a span
+			if _, err := c.Commit(ctx, content.Request{Author: wiki.Caller{User: canaryUser}, Limits: wiki.DefaultLimits, Edits: []content.Edit{{Path: "Log.md", Data: fmt.Append(nil, n), Base: content.BaseAny}}}); err != nil {
+				return err
+			}
+		}
 		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}),
 			c.AddDraftFile(ctx, canaryDID, "Home.md", content.DraftFile{Name: canaryText + ".txt", Data: []byte(canaryText)}),
 			c.MarkLooked(ctx, canaryDID, done.Commit.Seq-1),

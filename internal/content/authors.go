@@ -2,7 +2,6 @@ package content
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,34 +20,21 @@ type Authors struct {
 const maxAuthors = 200
 
 // Authors lists the authors of commits, sorted, at most 200 people and 200 agents.
-// The query jumps from name to name in an index, so its cost doesn't grow with the
-// history.
 func (w *Wiki) Authors(ctx context.Context) (Authors, error) {
 	var a Authors
 	var err error
-	if a.People, err = w.distinctValues(ctx, "username", "imported = FALSE"); err == nil {
-		a.Agents, err = w.distinctValues(ctx, "agent", "agent <> '' AND imported = FALSE")
+	if a.People, err = w.authorNames(ctx, "username"); err == nil {
+		a.Agents, err = w.authorNames(ctx, "agent")
 	}
 	return a, wrapError(err, "authors of %s", w.slug)
 }
 
-// distinctValues lists the distinct values of a column of commits.
-func (w *Wiki) distinctValues(ctx context.Context, column, where string) ([]string, error) {
-	next := "(SELECT MIN(" + column + ") FROM commits WHERE wiki = $1 AND " + where + " AND " + column + " > "
-	var list []string
-	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
-		var name string
-		err := rows.Scan(&name)
-		list = append(list, name)
-		return err
-	}, "WITH RECURSIVE n(name) AS (SELECT "+next+"'') UNION ALL SELECT "+next+"n.name) FROM n WHERE n.name IS NOT NULL) SELECT name FROM n WHERE name IS NOT NULL LIMIT $2", w.slug, maxAuthors)
-	return list, err
-}
-
-// An authorFilter is a SQL condition on commits c, with "?" for each argument.
+// An authorFilter is a SQL condition on commits c, with "?" for each argument. Commits
+// that match have one of the names, if there are any.
 type authorFilter struct {
-	sql  string
-	args []any
+	sql   string
+	args  []any
+	names []authorName
 }
 
 // authorFilters returns the conditions for a filter's Author and Agents. It fails
@@ -74,7 +60,8 @@ var errUnknownAuthor = errors.New("content: unknown author")
 // authorCondition parses a person's name, an agent's name, or "agent for person".
 func (w *Wiki) authorCondition(ctx context.Context, name string) (authorFilter, error) {
 	name = strings.TrimSpace(name)
-	is, err := w.isAuthor(ctx, name)
+	person := authorFilter{"c.username = ?", []any{strings.ToLower(name)}, []authorName{{"username", strings.ToLower(name)}}}
+	is, err := w.hasAuthor(ctx, strings.ToLower(name))
 	if err != nil {
 		return authorFilter{}, err
 	}
@@ -83,11 +70,11 @@ func (w *Wiki) authorCondition(ctx context.Context, name string) (authorFilter, 
 	case err != nil:
 		return authorFilter{}, err
 	case is && len(agents.args) > 0: // an agent can have a person's name
-		return authorFilter{"c.imported = FALSE AND (c.username = ? OR " + agents.sql + ")", append([]any{strings.ToLower(name)}, agents.args...)}, nil
+		return authorFilter{"c.imported = FALSE AND (" + person.sql + " OR " + agents.sql + ")", append(person.args, agents.args...), append(person.names, agents.names...)}, nil
 	case is:
-		return authorFilter{"c.imported = FALSE AND c.username = ?", []any{strings.ToLower(name)}}, nil
+		return authorFilter{"c.imported = FALSE AND " + person.sql, person.args, person.names}, nil
 	case len(agents.args) > 0:
-		return authorFilter{"c.imported = FALSE AND " + agents.sql, agents.args}, nil
+		return authorFilter{"c.imported = FALSE AND " + agents.sql, agents.args, agents.names}, nil
 	}
 	i := strings.LastIndex(name, " for ")
 	if i < 0 {
@@ -97,33 +84,23 @@ func (w *Wiki) authorCondition(ctx context.Context, name string) (authorFilter, 
 	if err == nil && len(agents.args) == 0 {
 		err = errUnknownAuthor
 	}
-	return authorFilter{"c.imported = FALSE AND " + agents.sql + " AND c.username = ?", append(agents.args, strings.ToLower(strings.TrimSpace(name[i+5:])))}, err
-}
-
-func (w *Wiki) isAuthor(ctx context.Context, name string) (bool, error) {
-	var one int
-	err := w.queryRow(ctx, "SELECT 1 FROM commits WHERE wiki = $1 AND username = $2 LIMIT 1", w.slug, strings.ToLower(name)).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+	return authorFilter{"c.imported = FALSE AND " + agents.sql + " AND c.username = ?", append(agents.args, strings.ToLower(strings.TrimSpace(name[i+5:]))), agents.names}, err
 }
 
 // agentCondition matches all spellings of an agent's name. It has no args if no
 // agent has that name.
 func (w *Wiki) agentCondition(ctx context.Context, name string) (authorFilter, error) {
-	all, err := w.distinctValues(ctx, "agent", "agent <> '' AND imported = FALSE")
+	all, err := w.authorNames(ctx, "agent")
 	if err != nil {
 		return authorFilter{}, err
 	}
 	var found authorFilter
 	for _, agent := range all {
 		if strings.EqualFold(agent, strings.TrimSpace(name)) {
-			found.args = append(found.args, agent)
+			found.args, found.names = append(found.args, agent), append(found.names, authorName{"agent", agent})
 		}
 	}
-	// The redundant condition lets SQLite use the index of agents.
-	found.sql = "c.agent <> '' AND c.agent IN (" + strings.TrimSuffix(strings.Repeat("?, ", len(found.args)), ", ") + ")"
+	found.sql = "c.agent IN (" + strings.TrimSuffix(strings.Repeat("?, ", len(found.args)), ", ") + ")"
 	return found, nil
 }
 

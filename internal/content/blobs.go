@@ -15,6 +15,7 @@ import (
 
 	"robot.wtf/internal/budget"
 	"robot.wtf/internal/gitrepo"
+	"robot.wtf/internal/wiki"
 )
 
 // The column data of blobs is a blob's content as a zlib stream (RFC 1950), whose
@@ -68,6 +69,46 @@ func storedDelta(base string, delta []byte) ([]byte, error) {
 	data := append([]byte{deltaMark}, id...)
 	data = binary.AppendUvarint(data, uint64(len(delta)))
 	return append(data, deflate(delta)...), nil
+}
+
+// A small blob is stored in the row of the commit that brought it, so that a save
+// writes one page for both; others are rows of other_blobs. commit_blobs finds those
+// with commits by their ids, except for the commits after the last span, which are read
+// themselves. The view blobs has all.
+
+// maxCommitData is the size of data up to which it fits in a page with the rest of a
+// commit's row.
+const maxCommitData = 3000 // bytes
+
+// separateBlobs are queries of the view blobs for one table each. Those that aren't
+// damaged can have the blob.
+var separateBlobs = []string{
+	"SELECT size, data FROM other_blobs WHERE wiki = $1 AND oid = $2",
+	"SELECT blob_size, data FROM commits WHERE wiki = $1 AND blob = $2",
+}
+
+// insertBlob stores a blob unless the wiki has it, and reports whether it did.
+func (t *tx) insertBlob(id string, size int64, data []byte) (bool, error) {
+	n, err := t.execCount("INSERT INTO other_blobs (wiki, oid, size, data) SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE wiki = $1 AND oid = $2)",
+		t.w.slug, id, size, data)
+	return n > 0, err
+}
+
+// commitOfBlob is the SQL for the seq of the commit whose row has blob $2.
+const commitOfBlob = "(SELECT seq FROM commit_blobs WHERE wiki = $1 AND oid = $2 UNION ALL SELECT seq FROM commits WHERE wiki = $1 AND seq > " + afterSpans + " AND blob = $2 LIMIT 1)"
+
+// setBlobData replaces the data of a blob.
+func (t *tx) setBlobData(id string, data []byte) error {
+	return errors.Join(
+		t.exec("UPDATE other_blobs SET data = $3 WHERE wiki = $1 AND oid = $2", t.w.slug, id, data),
+		t.exec("UPDATE commits SET data = $3 WHERE seq = "+commitOfBlob, t.w.slug, id, data))
+}
+
+func (t *tx) deleteBlob(id string) error {
+	return errors.Join(
+		t.exec("UPDATE commits SET blob = '', data = NULL WHERE seq = "+commitOfBlob, t.w.slug, id),
+		t.exec("DELETE FROM commit_blobs WHERE wiki = $1 AND oid = $2", t.w.slug, id),
+		t.exec("DELETE FROM other_blobs WHERE wiki = $1 AND oid = $2", t.w.slug, id))
 }
 
 var deflaters = sync.Pool{New: func() any { w, _ := zlib.NewWriterLevel(nil, zlib.BestSpeed); return w }}
@@ -157,6 +198,14 @@ func (r blobReader) read(ctx context.Context, id string) ([]byte, error) {
 
 func (r blobReader) row(ctx context.Context, id string) (b storedBlob, err error) {
 	err = r.q.queryRow(ctx, "SELECT size, data FROM blobs WHERE wiki = $1 AND oid = $2", r.slug, id).Scan(&b.size, &b.data)
+	if !errors.Is(err, wiki.ErrDamaged) {
+		return b, err
+	}
+	for _, query := range separateBlobs {
+		if r.q.queryRow(ctx, query, r.slug, id).Scan(&b.size, &b.data) == nil {
+			return b, nil
+		}
+	}
 	return b, err
 }
 

@@ -226,6 +226,8 @@ type staging struct {
 	order    []*staged
 	out      []outcome
 	trees    map[string][]gitrepo.TreeEntry // of the folders that changed
+	blob     string                         // the one that is stored in the commit's row
+	data     storedBlob                     // its content
 }
 
 // meta is a wiki's row of counters.

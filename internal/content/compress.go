@@ -124,39 +124,59 @@ type plannedDelta struct {
 // plan looks at the changes after the last compressed one.
 func (c *compressor) plan(ctx context.Context) error {
 	c.planned, c.heights, c.texts = map[string]bool{}, map[string]int{}, map[string][]byte{}
-	err := c.q.queryRow(ctx, "SELECT compressed, compressed_n FROM meta WHERE wiki = $1", c.slug).Scan(&c.from.seq, &c.from.n)
+	var head int64
+	err := c.q.queryRow(ctx, "SELECT seq, compressed, compressed_n FROM meta WHERE wiki = $1", c.slug).Scan(&head, &c.from.seq, &c.from.n)
 	if err != nil {
 		return err
 	}
 	c.next = c.from
-	type replaced struct {
-		position
-		old, new string
+	end := position{min(c.from.seq+sliceChanges, head), endOfCommit}
+	if head == 0 || c.from == end {
+		return nil
 	}
-	var list []replaced
-	err = forEachRow(ctx, c.q, func(rows *sql.Rows) error {
-		var r replaced
-		err := rows.Scan(&r.seq, &r.n, &r.old, &r.new)
-		list = append(list, r)
-		return err
-	}, `SELECT seq, n, old, new FROM changes WHERE wiki = $1 AND (seq, n) > ($2, $3)
-		ORDER BY seq, n LIMIT $4`, c.slug, c.from.seq, c.from.n, sliceChanges)
-	if err != nil || len(list) == 0 {
-		return err
+	list, err := c.replacements(ctx, end.seq)
+	if err == nil && len(list) > 0 {
+		err = c.readCurrent(ctx)
 	}
-	if err := c.readCurrent(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, r := range list {
 		if c.bytes > sliceBytes {
-			break
+			return nil
 		}
 		if err := errors.Join(ctx.Err(), c.consider(ctx, r.old, r.new)); err != nil {
 			return err
 		}
 		c.next = r.position
 	}
+	if len(list) < sliceChanges {
+		c.next = end
+	}
 	return nil
+}
+
+// endOfCommit is the place after all changes of a commit.
+const endOfCommit = 1 << 40
+
+// A replacement is a change of one blob to another.
+type replacement struct {
+	position
+	old, new string
+}
+
+// replacements returns at most sliceChanges of the replacements in the next commits.
+func (c *compressor) replacements(ctx context.Context, upTo int64) ([]replacement, error) {
+	var list []replacement
+	err := forEachRow(ctx, c.q, func(rows *sql.Rows) error {
+		var r replacement
+		err := rows.Scan(&r.seq, &r.n, &r.old, &r.new)
+		list = append(list, r)
+		return err
+	}, `SELECT seq, n, old, new FROM commit_changes
+		WHERE wiki = $1 AND seq >= $2 AND seq <= $4 AND (seq > $2 OR n > $3) AND old <> '' AND new <> '' AND old <> new
+		ORDER BY seq, n LIMIT $5`, c.slug, c.from.seq, c.from.n, upTo, sliceChanges)
+	return list, err
 }
 
 func (c *compressor) readCurrent(ctx context.Context) error {
@@ -171,7 +191,7 @@ func (c *compressor) readCurrent(ctx context.Context) error {
 
 // consider plans a delta for a blob that another one replaced in a file.
 func (c *compressor) consider(ctx context.Context, old, next string) error {
-	if old == "" || next == "" || old == next || c.current[old] || c.planned[old] || c.planned[next] {
+	if c.current[old] || c.planned[old] || c.planned[next] {
 		return nil
 	}
 	was, ok, err := c.whole(ctx, old)
@@ -247,25 +267,27 @@ func (c *compressor) text(id string, b storedBlob) ([]byte, error) {
 func (c *compressor) write(t *tx) error {
 	saved := 0
 	for _, d := range c.deltas {
-		stored, err := t.execCount(`UPDATE blobs SET data = $4 WHERE wiki = $1 AND oid = $2 AND SUBSTR(data, 1, 1) <> $5
-			AND EXISTS (SELECT 1 FROM blobs b WHERE b.wiki = $1 AND b.oid = $3 AND SUBSTR(b.data, 1, 1) <> $5)`,
-			c.slug, d.id, d.base, d.data, []byte{deltaMark})
-		if err != nil {
+		var whole int
+		if err := t.queryRow(t.context(), "SELECT COUNT(*) FROM blobs WHERE wiki = $1 AND oid IN ($2, $3) AND SUBSTR(data, 1, 1) <> $4",
+			c.slug, d.id, d.base, []byte{deltaMark}).Scan(&whole); err != nil {
 			return err
 		}
-		if stored == 0 {
+		if whole < 2 {
 			continue
+		}
+		if err := t.setBlobData(d.id, d.data); err != nil {
+			return err
 		}
 		if err := t.exec("INSERT INTO deltas VALUES ($1, $2, $3, $4)", c.slug, d.base, d.id, d.height); err != nil {
 			return err
 		}
 		saved += d.saved
 	}
-	if err := t.exec("UPDATE meta SET history_bytes = history_bytes - $2 WHERE wiki = $1", c.slug, saved); err != nil {
+	if err := t.exec("UPDATE state SET saved_bytes = saved_bytes + $2 WHERE wiki = $1", c.slug, saved); err != nil {
 		return err
 	}
 	// An erasure in between starts again from the first commit.
-	return t.exec("UPDATE meta SET compressed = $4, compressed_n = $5 WHERE wiki = $1 AND compressed = $2 AND compressed_n = $3",
+	return t.exec("UPDATE state SET compressed = $4, compressed_n = $5 WHERE wiki = $1 AND compressed = $2 AND compressed_n = $3",
 		c.slug, c.from.seq, c.from.n, c.next.seq, c.next.n)
 }
 
@@ -291,7 +313,7 @@ func (t *tx) detach(ctx context.Context, doomed func(id string) bool) error {
 			if err != nil {
 				return err
 			}
-			if err := t.exec("UPDATE blobs SET data = $3 WHERE wiki = $1 AND oid = $2", t.w.slug, d.id, deflate(text)); err != nil {
+			if err := t.setBlobData(d.id, deflate(text)); err != nil {
 				return err
 			}
 		}

@@ -216,10 +216,10 @@ func TestEraseFromCompressedHistory(t *testing.T) {
 
 func TestDamagedDeltasAreFound(t *testing.T) {
 	for name, query := range map[string]string{
-		"no base":       "DELETE FROM blobs WHERE oid = (SELECT base FROM deltas WHERE height = 2 LIMIT 1)",
-		"a circle":      "UPDATE blobs SET data = (SELECT X'64' || UNHEX(d.oid) || SUBSTR(b.data, 22) FROM blobs b, deltas d WHERE b.oid = d.oid AND d.height = 1 LIMIT 1) WHERE oid = (SELECT base FROM deltas WHERE height = 1 LIMIT 1)",
-		"a changed bit": "UPDATE blobs SET data = SUBSTR(data, 1, LENGTH(data) - 1) || X'00' WHERE oid = (SELECT oid FROM deltas WHERE height = 3 LIMIT 1)",
-		"cut off":       "UPDATE blobs SET data = SUBSTR(data, 1, 9) WHERE oid = (SELECT oid FROM deltas WHERE height = 3 LIMIT 1)",
+		"no base":       "UPDATE commits SET blob = '', data = NULL WHERE blob = (SELECT base FROM deltas WHERE height = 2 LIMIT 1)",
+		"a circle":      "UPDATE commits SET data = (SELECT X'64' || UNHEX(d.oid) || SUBSTR(b.data, 22) FROM blobs b, deltas d WHERE b.oid = d.oid AND d.height = 1 LIMIT 1) WHERE blob = (SELECT base FROM deltas WHERE height = 1 LIMIT 1)",
+		"a changed bit": "UPDATE commits SET data = SUBSTR(data, 1, LENGTH(data) - 1) || X'00' WHERE blob = (SELECT oid FROM deltas WHERE height = 3 LIMIT 1)",
+		"cut off":       "UPDATE commits SET data = SUBSTR(data, 1, 9) WHERE blob = (SELECT oid FROM deltas WHERE height = 3 LIMIT 1)",
 		"another base":  "UPDATE deltas SET base = (SELECT oid FROM deltas WHERE height = 1 LIMIT 1) WHERE height = 4",
 	} {
 		w := newWiki(t, time.Now)

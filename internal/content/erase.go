@@ -471,7 +471,7 @@ func (x *eraser) writeBlobs(ctx context.Context) error {
 		if gitrepo.ObjectID("blob", text) != next.id {
 			return fmt.Errorf("blob %s: %w", former, ErrMismatch)
 		}
-		if err := x.tx.exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", x.slug, next.id, next.size, deflate(text)); err != nil {
+		if _, err := x.tx.insertBlob(next.id, next.size, deflate(text)); err != nil {
 			return err
 		}
 	}
@@ -484,7 +484,7 @@ func (x *eraser) deleteFormerBlobs(ctx context.Context) error {
 		return err
 	}
 	for former, next := range x.blobs {
-		if err := x.tx.exec("DELETE FROM blobs WHERE wiki = $1 AND oid = $2", x.slug, former); err != nil {
+		if err := x.tx.deleteBlob(former); err != nil {
 			return err
 		}
 		if err := x.replace(former, next.id); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/wiki"
@@ -23,7 +22,10 @@ func (x *eraser) rewriteHistory(ctx context.Context) error {
 			return err
 		}
 	}
-	return x.replay(ctx, x.rewriteCommit, x.writeTrees)
+	if err := x.replay(ctx, x.rewriteCommit, x.writeTrees); err != nil {
+		return err
+	}
+	return x.renewSpanIDs(x.first)
 }
 
 // A rewriting is a commit with its trees before and after the erasure.
@@ -102,12 +104,8 @@ func (x *eraser) recordTrees(_ context.Context, r *rewriting) error {
 
 // rewriteCommit stores a commit with its new changes, tree and parents.
 func (x *eraser) rewriteCommit(ctx context.Context, r *rewriting) error {
-	for n, is := range r.is {
-		if is != r.was[n] {
-			if err := x.writeChange(r.seq, n, r.was[n], is); err != nil {
-				return err
-			}
-		}
+	if err := x.writeChanges(r); err != nil {
+		return err
 	}
 	parsed, err := gitrepo.ParseCommit(r.raw)
 	if err != nil {
@@ -124,9 +122,32 @@ func (x *eraser) rewriteCommit(ctx context.Context, r *rewriting) error {
 	return x.writeCommit(ctx, r.rawCommit, parsed, r.newTree)
 }
 
+// writeChanges stores a commit's new changes.
+func (x *eraser) writeChanges(r *rewriting) error {
+	renamed := false
+	for n, is := range r.is {
+		renamed = renamed || is.Path != r.was[n].Path
+		if is == r.was[n] {
+			continue
+		}
+		if err := x.writeChange(r.seq, n, r.was[n], is); err != nil {
+			return err
+		}
+	}
+	if !renamed {
+		return nil
+	}
+	keys, err := packKeys(r.is)
+	if err != nil {
+		return err
+	}
+	return x.tx.exec("UPDATE commits SET keys = $3 WHERE wiki = $1 AND seq = $2", x.slug, r.seq, keys)
+}
+
 func (x *eraser) writeChange(seq int64, n int, was, is wiki.Change) error {
+	key := wiki.Key(was.Path)
 	if next, ok := x.blobs[was.New]; ok {
-		if err := x.tx.exec("UPDATE changes SET size = $4 WHERE wiki = $1 AND seq = $2 AND n = $3", x.slug, seq, n, next.size); err != nil {
+		if err := x.tx.exec("UPDATE changes SET size = $5 WHERE wiki = $1 AND key = $2 AND seq = $3 AND n = $4", x.slug, key, seq, n, next.size); err != nil {
 			return err
 		}
 	}
@@ -134,8 +155,8 @@ func (x *eraser) writeChange(seq int64, n int, was, is wiki.Change) error {
 	if is.From != "" {
 		fromKey = wiki.Key(is.From)
 	}
-	return x.tx.exec("UPDATE changes SET path = $4, key = $5, from_path = $6, from_key = $7, old = $8, new = $9 WHERE wiki = $1 AND seq = $2 AND n = $3",
-		x.slug, seq, n, is.Path, wiki.Key(is.Path), is.From, fromKey, is.Old, is.New)
+	return x.tx.exec("UPDATE changes SET path = $5, key = $6, from_path = $7, from_key = $8, old = $9, new = $10 WHERE wiki = $1 AND key = $2 AND seq = $3 AND n = $4",
+		x.slug, key, seq, n, is.Path, wiki.Key(is.Path), is.From, fromKey, is.Old, is.New)
 }
 
 // writeCommit stores a commit with its new tree and parents.
@@ -275,7 +296,7 @@ func (x *eraser) writeTrees(files *gitrepo.Files) error {
 // when, and updates the counters.
 func (x *eraser) recordErasure() (*head, error) {
 	var m meta
-	if err := x.tx.queryRow(x.tx.context(), "SELECT seq, time FROM meta WHERE wiki = $1", x.slug).Scan(&m.seq, &m.time); err != nil {
+	if err := x.tx.queryRow(x.tx.context(), "SELECT seq, time, pages, files FROM meta WHERE wiki = $1", x.slug).Scan(&m.seq, &m.time, &m.pages, &m.files); err != nil {
 		return nil, err
 	}
 	if m.seq == 0 {
@@ -293,15 +314,16 @@ func (x *eraser) recordErasure() (*head, error) {
 	s := &staging{tx: x.tx, r: &Request{Author: x.e.Author, Message: ErasureMessage}, meta: m}
 	s.meta.head = parent
 	c, raw := s.buildCommit(x.now, last.Tree, nil)
-	if err := x.tx.insertCommit(c, raw); err != nil {
+	if err := x.tx.queryRow(x.tx.context(), `SELECT (SELECT COALESCE(SUM(size), 0) FROM files WHERE wiki = $1),
+		(SELECT COALESCE(SUM(LENGTH(data)), 0) FROM blobs WHERE wiki = $1) + (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM packs WHERE wiki = $1)`, x.slug).
+		Scan(&m.current, &m.history); err != nil {
+		return nil, err
+	}
+	if err := x.tx.insertCommit(c, raw, m, "", storedBlob{}); err != nil {
 		return nil, err
 	}
 	x.report.Commit = c.ID
-	if err := x.tx.exec(`UPDATE meta SET seq = $2, head = $3, time = $4,
-		compressed = 0, compressed_n = -1,
-		current_bytes = (SELECT COALESCE(SUM(size), 0) FROM files WHERE wiki = $1),
-		history_bytes = (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM blobs WHERE wiki = $1) + (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM packs WHERE wiki = $1)
-		WHERE wiki = $1`, x.slug, c.Seq, c.ID, c.Time.Truncate(time.Millisecond).UnixMilli()); err != nil {
+	if err := x.tx.exec("UPDATE state SET compressed = 0, compressed_n = -1 WHERE wiki = $1", x.slug); err != nil {
 		return nil, err
 	}
 	return &head{c.Seq, c.ID}, nil

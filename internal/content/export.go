@@ -107,14 +107,16 @@ func (w *Wiki) Tags(ctx context.Context) (map[string]string, error) {
 // SeqOf returns the number of a commit by its whole id. It fails with ErrGone if an
 // import or an erasure has replaced the commit, ErrNotFound if there never was one.
 func (w *Wiki) SeqOf(ctx context.Context, id string) (int64, error) {
-	var seq int64
-	err := w.queryRow(ctx, "SELECT seq FROM commits WHERE wiki = $1 AND oid = $2", w.slug, id).Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
-		if gone := w.replacedError(ctx, id); gone != nil {
-			err = gone
+	found, err := seqsByID(ctx, w, w.slug, id)
+	switch {
+	case err == nil && len(found) == 1:
+		return found[0], nil
+	case err == nil:
+		if err = w.replacedError(ctx, id); err == nil {
+			err = sql.ErrNoRows
 		}
 	}
-	return seq, wrapError(err, "commit %s/%s", w.slug, id)
+	return 0, wrapError(err, "commit %s/%s", w.slug, id)
 }
 
 // replacedError returns an ErrGone if the digits match a commit that an import or
@@ -367,7 +369,7 @@ func rawCommitsAfter(ctx context.Context, q querier, slug string, after int64) (
 			list[i].changes = append(list[i].changes, ch)
 		}
 		return nil
-	}, "SELECT seq, path, from_path, kind, old, new, mode FROM changes WHERE wiki = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq, n", slug, first, last)
+	}, "SELECT seq, path, from_path, kind, old, new, mode FROM commit_changes WHERE wiki = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq, n", slug, first, last)
 	return list, err
 }
 

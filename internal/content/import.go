@@ -153,12 +153,11 @@ func (i *importer) writeHistory(ctx context.Context) (*head, error) {
 		return nil, err
 	}
 	m.history = i.stored + int64(len(i.in.Rest))
-	if err := i.tx.exec("UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8 WHERE wiki = $1",
-		i.slug, m.seq, m.head, m.time, m.pages, m.files, m.current, m.history); err != nil {
+	if err := errors.Join(i.tx.setTotals(m), i.tx.exec("UPDATE state SET time = $2 WHERE wiki = $1", i.slug, m.time)); err != nil {
 		return nil, err
 	}
 	if i.in.Moved != "" {
-		if err := i.tx.exec("UPDATE meta SET moved = $2, moved_seq = $3 WHERE wiki = $1", i.slug, i.in.Moved, m.seq); err != nil {
+		if err := i.tx.exec("UPDATE state SET moved = $2, moved_seq = $3 WHERE wiki = $1", i.slug, i.in.Moved, m.seq); err != nil {
 			return nil, err
 		}
 	}
@@ -189,7 +188,7 @@ func (i *importer) replaceSeeds() error {
 	for _, query := range []string{
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM commits WHERE wiki = $1 ON CONFLICT DO NOTHING",
 		"INSERT INTO replaced (wiki, oid) SELECT wiki, oid FROM blobs WHERE wiki = $1 ON CONFLICT DO NOTHING",
-		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM takings WHERE wiki = $1", "DELETE FROM blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
+		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM spans WHERE wiki = $1", "DELETE FROM span_authors WHERE wiki = $1", "DELETE FROM span_sessions WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM takings WHERE wiki = $1", "DELETE FROM other_blobs WHERE wiki = $1", "DELETE FROM commit_blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
 		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1", "DELETE FROM aliases WHERE wiki = $1",
 		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM looked WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1", "DELETE FROM imports WHERE wiki = $1",
 		"UPDATE drafts SET base = '' WHERE wiki = $1",
@@ -214,7 +213,7 @@ func (i *importer) writeBlobs(ctx context.Context) error {
 			return fmt.Errorf("blob %s: %w", id, ErrMismatch)
 		}
 		data := deflate(content)
-		if err := i.tx.exec("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4)", i.slug, id, len(content), data); err != nil {
+		if _, err := i.tx.insertBlob(id, int64(len(content)), data); err != nil {
 			return err
 		}
 		i.stored += int64(len(data))
@@ -227,7 +226,10 @@ func (i *importer) writeBlobs(ctx context.Context) error {
 
 // writeCommit writes a commit with its changes.
 func (i *importer) writeCommit(ctx context.Context, c wiki.Commit, planned plannedCommit) error {
-	if err := i.tx.insertCommit(c, planned.raw); err != nil {
+	for _, ch := range planned.changes {
+		c.Changes = append(c.Changes, ch.Change)
+	}
+	if err := i.tx.insertCommit(c, planned.raw, meta{}, "", storedBlob{}); err != nil {
 		return err
 	}
 	if err := i.tx.exec("DELETE FROM replaced WHERE wiki = $1 AND oid = $2", i.slug, c.ID); err != nil {

@@ -92,7 +92,7 @@ func (w *Wiki) Vouch(ctx context.Context, v Vouching) (changed int, err error) {
 		if err := t.exec("UPDATE imports SET vouched_by = $4, vouched_at = $5 WHERE wiki = $1 AND first BETWEEN $2 AND $3 AND (vouched_by = '') <> ($4 = '')", w.slug, first, last, v.By, at); err != nil {
 			return err
 		}
-		return t.exec("UPDATE meta SET vouches = vouches + 1 WHERE wiki = $1", w.slug)
+		return t.exec("UPDATE state SET vouches = vouches + 1 WHERE wiki = $1", w.slug)
 	}, func() {
 		if changed > 0 {
 			w.vouches.Add(1)

@@ -191,7 +191,7 @@ func TestLinksMigratedPastAPanic(t *testing.T) {
 	w, release := createWiki(t, openPool(t, dir, time.Now))
 	must(t, w, ada, Edit{Path: "A.md", Data: []byte("[[B]]\n")})
 	must(t, w, ada, Edit{Path: "B.md", Data: []byte("[[A]]\n")})
-	if err := w.inWriteTx(t.Context(), func(t *tx) error { return t.exec("UPDATE meta SET links = 0") }, nil); err != nil {
+	if err := w.inWriteTx(t.Context(), func(t *tx) error { return t.exec("UPDATE state SET links = 0") }, nil); err != nil {
 		t.Fatal(err)
 	}
 	release()

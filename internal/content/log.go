@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func readChangesBatch(ctx context.Context, q querier, slug string, list []wiki.C
 	}
 	limit := ""
 	if most < math.MaxInt {
-		limit = fmt.Sprintf(" LIMIT %d", most+1)
+		limit = fmt.Sprintf(" AND n <= %d LIMIT %d", most, most+1)
 	}
 	err = forEachRow(ctx, q, func(rows *sql.Rows) error {
 		var seq int64
@@ -112,7 +113,7 @@ func readChangesBatch(ctx context.Context, q querier, slug string, list []wiki.C
 		}
 		read++
 		return err
-	}, "SELECT seq, path, from_path, kind, old, new FROM changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+regularFiles+" ORDER BY seq, n"+limit, args...)
+	}, "SELECT seq, path, from_path, kind, old, new FROM (SELECT * FROM commit_changes WHERE wiki = $1 AND seq IN ("+places.String()[2:]+") AND "+regularFiles+limit+") ORDER BY seq, n", args...)
 	return read, err
 }
 
@@ -121,20 +122,49 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
-	args := []any{w.slug}
-	and := func(condition string, arg ...any) { query, args = appendCondition(query, args, condition, arg...) }
-	and("c.seq > ?", f.After) // even if 0: it lets SQLite read commits in the table's order
-	if f.Before > 0 {
-		and("c.seq < ?", f.Before)
-	}
 	by, err := w.authorFilters(ctx, f)
 	if errors.Is(err, errUnknownAuthor) {
 		return nil, nil
 	}
+	ranges := []seqRange{{0, maxSeq}}
+	for _, who := range by {
+		if err == nil && who.names != nil {
+			ranges, err = w.authorRanges(ctx, who.names)
+		}
+	}
 	if err != nil {
 		return nil, wrapError(err, "log of %s", w.slug)
 	}
+	if !f.Ascending {
+		slices.Reverse(ranges)
+	}
+	var list []wiki.Commit
+	for _, r := range ranges {
+		if err == nil && len(list) < f.Limit {
+			list, err = w.appendLog(ctx, list, f, by, r)
+		}
+	}
+	switch {
+	case err == nil && f.Changes > 0:
+		err = fillSomeChanges(ctx, w, w.slug, list, f.Changes)
+	case err == nil:
+		err = fillChanges(ctx, w, w.slug, list)
+	}
+	return list, wrapError(err, "log of %s", w.slug)
+}
+
+// appendLog appends the commits in a range that match a filter to a list, up to the
+// filter's limit.
+func (w *Wiki) appendLog(ctx context.Context, list []wiki.Commit, f LogFilter, by []authorFilter, r seqRange) ([]wiki.Commit, error) {
+	query := "SELECT " + commitColumns + " FROM commits c WHERE c.wiki = $1"
+	args := []any{w.slug}
+	and := func(condition string, arg ...any) { query, args = appendCondition(query, args, condition, arg...) }
+	and("c.seq > ?", max(f.After, r.after)) // even if 0: it lets SQLite read commits in the table's order
+	upTo := r.upTo
+	if f.Before > 0 {
+		upTo = min(upTo, f.Before-1)
+	}
+	and("c.seq <= ?", upTo)
 	for _, who := range by {
 		and(who.sql, who.args...)
 	}
@@ -149,21 +179,14 @@ func (w *Wiki) Log(ctx context.Context, f LogFilter) ([]wiki.Commit, error) {
 	if !f.Ascending {
 		query += " DESC"
 	}
-	args = append(args, f.Limit)
-	var list []wiki.Commit
-	err = forEachRow(ctx, w, func(rows *sql.Rows) error {
+	args = append(args, f.Limit-len(list))
+	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var c wiki.Commit
 		err := scanCommit(rows, &c)
 		list = append(list, c)
 		return err
 	}, fmt.Sprintf("%s LIMIT $%d + 0", query, len(args)), args...) // SQLite would plan again for each value of a bare parameter
-	switch {
-	case err == nil && f.Changes > 0:
-		err = fillSomeChanges(ctx, w, w.slug, list, f.Changes)
-	case err == nil:
-		err = fillChanges(ctx, w, w.slug, list)
-	}
-	return list, wrapError(err, "log of %s", w.slug)
+	return list, err
 }
 
 // CommitByID finds a commit by its id or a prefix of at least 7 digits. It fails
@@ -173,14 +196,7 @@ func (w *Wiki) CommitByID(ctx context.Context, id string) (wiki.Commit, error) {
 	if !hexID.MatchString(id) {
 		return wiki.Commit{}, wiki.Problemf(wiki.ErrInvalid, "revision", "%.50q isn't a commit id. Use at least 7 of its digits.", id)
 	}
-	from, to := hexRange(id)
-	var found []int64
-	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
-		var seq int64
-		err := rows.Scan(&seq)
-		found = append(found, seq)
-		return err
-	}, "SELECT seq FROM commits WHERE wiki = $1 AND oid >= $2 AND oid < $3 LIMIT 2", w.slug, from, to)
+	found, err := seqsByID(ctx, w, w.slug, id)
 	if err == nil && len(found) == 0 {
 		if err = w.replacedError(ctx, id); err == nil {
 			err = sql.ErrNoRows
@@ -204,14 +220,7 @@ func (w *Wiki) Stats(ctx context.Context) (Stats, error) {
 
 // EditsByGrant counts the commits made with each grant or token, by its id.
 func (w *Wiki) EditsByGrant(ctx context.Context) (map[string]int, error) {
-	counts := map[string]int{}
-	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
-		var grant string
-		var n int
-		err := rows.Scan(&grant, &n)
-		counts[grant] = n
-		return err
-	}, "SELECT grant_id, count(*) FROM commits WHERE wiki = $1 AND grant_id <> '' AND NOT imported GROUP BY grant_id", w.slug)
+	counts, err := w.commitsByGrant(ctx)
 	return counts, wrapError(err, "count edits of %s", w.slug)
 }
 
@@ -224,6 +233,10 @@ func (w *Wiki) AuthorsAfter(ctx context.Context, after int64) ([]wiki.Author, er
 // NamesAfter calls fn with each path that a commit after a seq created or moved a
 // file to, oldest first, and the commit's author.
 func (w *Wiki) NamesAfter(ctx context.Context, after int64, fn func(path string, by wiki.Author)) error {
+	changes := "changes" // by an index of those changes
+	if head, _ := w.Head(); head-after <= maxNameChanges {
+		changes = "commit_changes" // by commit
+	}
 	err := forEachRow(ctx, w, func(rows *sql.Rows) error {
 		var path, origin string
 		var a wiki.Author
@@ -232,7 +245,7 @@ func (w *Wiki) NamesAfter(ctx context.Context, after int64, fn func(path string,
 		setOrigin(&a, origin)
 		fn(path, markBrought(a, brought))
 		return err
-	}, "SELECT h.path, c.username, c.did, c.imported, c.client = $3, "+originColumn+" FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.seq > $2 AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after, wiki.ImportClient)
+	}, "SELECT h.path, c.username, c.did, c.imported, c.client = $3, "+originColumn+" FROM "+changes+" h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq WHERE h.wiki = $1 AND h.key > '' AND h.seq > $2 AND h.kind <> 'modified' AND (h.kind = 'added' OR h.kind = 'moved') ORDER BY h.seq", w.slug, after, wiki.ImportClient)
 	return wrapError(err, "names of %s", w.slug)
 }
 

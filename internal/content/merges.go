@@ -16,8 +16,8 @@ func (t *tx) insertChange(seq int64, n int, ch wiki.Change, mode uint32, size in
 	if ch.From != "" {
 		fromKey = wiki.Key(ch.From)
 	}
-	if err := t.exec("INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-		t.w.slug, seq, n, ch.Path, wiki.Key(ch.Path), ch.From, fromKey, string(ch.Kind), ch.Old, ch.New, mode, size); err != nil || ch.Into == "" {
+	if err := t.exec("INSERT INTO changes (wiki, key, seq, n, kind, path, from_path, from_key, old, new, size, mode) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+		t.w.slug, wiki.Key(ch.Path), seq, n, string(ch.Kind), ch.Path, ch.From, fromKey, ch.Old, ch.New, size, mode); err != nil || ch.Into == "" {
 		return err
 	}
 	return t.exec("INSERT INTO merges VALUES ($1, $2, $3, $4, $5, $6)", t.w.slug, wiki.Key(ch.Path), seq, ch.Path, ch.Into, wiki.Key(ch.Into))

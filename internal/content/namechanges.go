@@ -41,7 +41,7 @@ func (w *Wiki) NameChanges(ctx context.Context, seq int64, id string) ([]NameCha
 		c.Regular = mode == 0 || isRegular(mode)
 		list = append(list, c)
 		return err
-	}, "SELECT seq, path, from_path, kind, mode FROM changes WHERE wiki = $1 AND seq > $2 ORDER BY seq, n", w.slug, seq)
+	}, "SELECT seq, path, from_path, kind, mode FROM commit_changes WHERE wiki = $1 AND seq > $2 ORDER BY seq, n", w.slug, seq)
 	return list, err == nil, wrapError(err, "changes of %s", w.slug)
 }
 

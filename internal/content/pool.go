@@ -28,7 +28,7 @@ var migrationFiles embed.FS
 
 // migrations make a wiki's database. Programs that don't know the oldest schema would
 // lose something in it.
-var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 20}
+var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 21}
 
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
@@ -173,7 +173,7 @@ func (p *Pool) fillDatabase(ctx context.Context, slug, file string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err = db.ExecContext(ctx, "INSERT INTO meta (wiki, seq, head, time, pages, files, current_bytes, history_bytes, links) VALUES ($1, 0, '', 0, 0, 0, 0, 0, $2)", slug, linksVersion); err != nil {
+	if _, err = db.ExecContext(ctx, "INSERT INTO state (wiki, time, links) VALUES ($1, 0, $2)", slug, linksVersion); err != nil {
 		return err
 	}
 	return db.Close() // syncs the file

@@ -261,7 +261,7 @@ func TestDamagedStorage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.db.Exec("UPDATE blobs SET data = substr(data, 1, 12) || x'ff' || substr(data, 14)"); err != nil {
+	if _, err := w.db.Exec("UPDATE commits SET data = substr(data, 1, 12) || x'ff' || substr(data, 14)"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Blob(t.Context(), blob.Blob); !errors.Is(err, wiki.ErrStorage) {

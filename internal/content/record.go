@@ -2,6 +2,7 @@ package content
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -73,17 +74,30 @@ func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 		} else {
 			deflated = deflate(f.data)
 		}
-		stored, err := s.tx.execCount("INSERT INTO blobs (wiki, oid, size, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", s.tx.w.slug, f.blob, f.size, deflated)
+		stored, err := s.storeBlob(f, deflated)
 		if err != nil {
 			return false, err
 		}
-		if stored > 0 {
+		if stored {
 			_, isPage := wiki.PageOf(f.path)
 			s.meta.history += int64(len(deflated))
 			uploads = uploads || !isPage
 		}
 	}
 	return uploads, nil
+}
+
+// storeBlob stores a blob unless the wiki has it, and reports whether it did.
+func (s *staging) storeBlob(f *staged, deflated []byte) (bool, error) {
+	if s.blob != "" || len(deflated) > maxCommitData {
+		return s.tx.insertBlob(f.blob, f.size, deflated)
+	}
+	var known bool
+	err := s.tx.queryRow(s.tx.context(), "SELECT EXISTS (SELECT 1 FROM blobs WHERE wiki = $1 AND oid = $2)", s.tx.w.slug, f.blob).Scan(&known)
+	if err == nil && !known {
+		s.blob, s.data = f.blob, storedBlob{f.size, deflated}
+	}
+	return s.blob == f.blob, err
 }
 
 // checkQuotas updates the counters and rejects commits that make the wiki grow
@@ -316,22 +330,29 @@ func dropReservedLines(text string) string {
 	return kept.String()
 }
 
-// insertCommit writes a commit's row.
-func (t *tx) insertCommit(c wiki.Commit, raw []byte) error {
-	session, err := t.findSession(c)
-	if err != nil {
+// insertCommit writes a commit's row, which makes it the head, with the wiki's totals
+// after it, and the blob that is stored in the row, "" if none is.
+func (t *tx) insertCommit(c wiki.Commit, raw []byte, total meta, blob string, b storedBlob) error {
+	session, errA := t.findSession(c)
+	keys, errB := packKeys(c.Changes)
+	if err := errors.Join(errA, errB); err != nil {
 		return err
 	}
 	a := c.Author
-	return t.exec("INSERT INTO commits VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-		t.w.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message, session)
+	if err := t.exec(`INSERT INTO commits (wiki, seq, oid, parents, raw, username, did, agent, client, grant_id, imported, time, message, session, keys, pages, files, current_bytes, history_bytes, blob, blob_size, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 + (SELECT saved_bytes FROM state WHERE wiki = $1), $20, $21, $22)`,
+		t.w.slug, c.Seq, c.ID, strings.Join(c.Parents, " "), raw, a.Username, a.DID, a.Agent, a.Client, a.Grant, a.Imported, c.Time.UnixMilli(), c.Message, session,
+		keys, total.pages, total.files, total.current, total.history, blob, b.size, b.data); err != nil {
+		return err
+	}
+	return t.summarizeSpan(c.Seq)
 }
 
-// advanceHead writes the commit and its changes, and moves the head by compare and
-// swap.
+// advanceHead writes the commit and its changes. The commit's number is one that no
+// other can have taken meanwhile.
 func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange) error {
-	slug, m := s.tx.w.slug, &s.meta
-	if err := s.tx.insertCommit(c, raw); err != nil {
+	m := &s.meta
+	if err := s.tx.insertCommit(c, raw, *m, s.blob, s.data); err != nil {
 		return err
 	}
 	for n, ch := range changes {
@@ -347,13 +368,8 @@ func (s *staging) advanceHead(c wiki.Commit, raw []byte, changes []stagedChange)
 	if err := s.tx.insertTakings(c.Seq, s.r.Takes); err != nil {
 		return err
 	}
-	moved, err := s.tx.execCount(`UPDATE meta SET seq = $2, head = $3, time = $4, pages = $5, files = $6, current_bytes = $7, history_bytes = $8
-		WHERE wiki = $1 AND head = $9`, slug, c.Seq, c.ID, c.Time.UnixMilli(), m.pages, m.files, m.current, m.history, m.head)
-	if err == nil && moved != 1 {
-		err = fmt.Errorf("the head changed from %s during the commit", m.head)
-	}
 	m.seq, m.head = c.Seq, c.ID
-	return err
+	return nil
 }
 
 // lastCommitOf returns the commit that last changed a file, or the newest one if

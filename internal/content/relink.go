@@ -48,7 +48,7 @@ func (w *Wiki) relink(ctx context.Context) error {
 			if more = len(files) == relinkPages; more {
 				return nil
 			}
-			return t.exec("UPDATE meta SET links = $2 WHERE wiki = $1", w.slug, linksVersion)
+			return t.exec("UPDATE state SET links = $2 WHERE wiki = $1", w.slug, linksVersion)
 		}, nil)
 		if errors.Is(err, wiki.ErrStorage) || errors.Is(err, wiki.ErrDamaged) {
 			return nil // the next start tries again

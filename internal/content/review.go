@@ -51,7 +51,7 @@ type WaitingChange struct {
 
 // others selects the changes after commit $2 that person $3 didn't make and hasn't
 // reviewed. Imports aren't reviewed: nobody has read their history here.
-const others = ` FROM commits c JOIN changes h ON h.wiki = c.wiki AND h.seq = c.seq
+const others = ` FROM commits c JOIN commit_changes h ON h.wiki = c.wiki AND h.seq = c.seq
 	WHERE c.wiki = $1 AND c.seq > $2 AND c.imported = FALSE AND (c.did <> $3 OR c.agent <> '')
 	AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.wiki = c.wiki AND s.did = $3 AND s.seq = c.seq AND s.key IN ('', h.key))`
 
@@ -102,13 +102,13 @@ func (w *Wiki) MarkSessionReviewed(ctx context.Context, did string, first, upTo 
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		for _, key := range keys {
 			if again {
-				if err := t.exec("DELETE FROM seen WHERE wiki = $1 AND did = $2 AND key = $5 AND seq IN (SELECT seq FROM commits WHERE wiki = $1 AND session = $3 AND seq <= $4)", w.slug, did, first, upTo, key); err != nil {
+				if err := t.exec("DELETE FROM seen WHERE wiki = $1 AND did = $2 AND key = $5 AND seq IN (SELECT seq FROM commits WHERE wiki = $1 AND session = $3 AND seq >= $3 AND seq <= $4)", w.slug, did, first, upTo, key); err != nil {
 					return err
 				}
 				continue
 			}
 			if err := t.exec(`INSERT INTO seen (wiki, did, seq, key, time) SELECT wiki, $2, seq, $5, $6 FROM commits
-				WHERE wiki = $1 AND session = $3 AND seq <= $4
+				WHERE wiki = $1 AND session = $3 AND seq >= $3 AND seq <= $4
 				AND ($5 = '' OR EXISTS (SELECT 1 FROM changes h WHERE h.wiki = commits.wiki AND h.seq = commits.seq AND h.key = $5))
 				ON CONFLICT DO NOTHING`, w.slug, did, first, upTo, key, w.o.Now().UnixMilli()); err != nil {
 				return err

@@ -25,30 +25,43 @@ type Session struct {
 
 // findSession returns the session of a commit about to be written.
 func (t *tx) findSession(c wiki.Commit) (int64, error) {
-	a := c.Author
-	query, args := "grant_id = $2 AND grant_id <> '' AND imported = FALSE", []any{t.w.slug, a.Grant}
-	switch {
-	case a.Imported:
-		query, args = "seq = $2 AND imported = TRUE", []any{t.w.slug, c.Seq - 1}
-	case a.Grant == "":
-		query, args = "did = $2 AND grant_id = '' AND imported = FALSE", []any{t.w.slug, a.DID}
-	}
-	var session, at int64
-	err := t.queryRow(t.context(), "SELECT session, time FROM commits WHERE wiki = $1 AND "+query+" ORDER BY seq DESC LIMIT 1", args...).Scan(&session, &at)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && !a.Imported && c.Time.UnixMilli()-at > SessionPause.Milliseconds() {
+	last, at, err := t.findPredecessor(c)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !c.Author.Imported && c.Time.UnixMilli()-at > SessionPause.Milliseconds() {
 		return c.Seq, nil
 	}
-	return session, err
+	return last, err
+}
+
+// findPredecessor returns the session and time of the newest commit by the same grant,
+// or by the same person without one; of the one before an imported commit.
+func (t *tx) findPredecessor(c wiki.Commit) (session, at int64, err error) {
+	a := c.Author
+	if a.Imported {
+		err = t.queryRow(t.context(), "SELECT session, time FROM commits WHERE wiki = $1 AND seq = $2 AND imported = TRUE", t.w.slug, c.Seq-1).Scan(&session, &at)
+		return session, at, err
+	}
+	by, same := authorName{"grant", a.Grant}, " AND grant_id = $2 AND grant_id <> '' AND imported = FALSE ORDER BY seq DESC LIMIT 1"
+	if a.Grant == "" {
+		by, same = authorName{"person", a.DID}, " AND did = $2 AND grant_id = '' AND imported = FALSE ORDER BY seq DESC LIMIT 1"
+	}
+	err = t.queryRow(t.context(), "SELECT session, time FROM commits WHERE wiki = $1 AND seq > "+afterSpans+same, t.w.slug, by.name).Scan(&session, &at)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return session, at, err
+	}
+	var span sql.NullInt64
+	if err = t.queryRow(t.context(), "SELECT MAX(span) FROM span_authors WHERE wiki = $1 AND kind = $2 AND name = $3", t.w.slug, by.kind, by.name).Scan(&span); err == nil && !span.Valid {
+		err = sql.ErrNoRows
+	}
+	if err == nil {
+		err = t.queryRow(t.context(), "SELECT session, time FROM commits WHERE wiki = $1 AND seq > $3 * 64 AND seq <= $3 * 64 + 64"+same, t.w.slug, by.name, span.Int64).Scan(&session, &at)
+	}
+	return session, at, err
 }
 
 // Sessions lists sessions, those that began last first. Of the filter it uses Author,
-// Agents, Limit, and Before for the first commit's seq; a session matches if one of its
-// commits does. It reads at most the first commits of each.
+// Agents, Limit, and Before for the first commit's seq; a session matches if its first
+// commit does. It reads at most the first commits of each.
 func (w *Wiki) Sessions(ctx context.Context, f LogFilter, commits int) ([]Session, error) {
-	query, args := "SELECT DISTINCT c.session FROM commits c WHERE c.wiki = $1", []any{w.slug}
-	if f.Before > 0 {
-		query, args = appendCondition(query, args, "c.session < ?", f.Before)
-	}
 	by, err := w.authorFilters(ctx, f)
 	if errors.Is(err, errUnknownAuthor) {
 		return nil, nil
@@ -56,19 +69,33 @@ func (w *Wiki) Sessions(ctx context.Context, f LogFilter, commits int) ([]Sessio
 	if err != nil {
 		return nil, wrapError(err, "sessions of %s", w.slug)
 	}
-	for _, who := range by {
-		query, args = appendCondition(query, args, who.sql, who.args...)
-	}
-	args = append(args, f.Limit)
-	var firsts []int64
-	err = forEachRow(ctx, w, func(rows *sql.Rows) error {
-		var first int64
-		err := rows.Scan(&first)
-		firsts = append(firsts, first)
-		return err
-	}, fmt.Sprintf("%s ORDER BY c.session DESC LIMIT $%d + 0", query, len(args)), args...)
+	rest, err := w.lastSpanEnd(ctx)
 	if err != nil {
 		return nil, wrapError(err, "sessions of %s", w.slug)
+	}
+	before := f.Before
+	if before <= 0 {
+		before = maxSeq
+	}
+	var firsts []int64
+	for _, source := range []string{
+		"SELECT c.seq FROM commits c WHERE c.wiki = $1 AND c.seq > $2 AND c.seq < $3 AND c.session = c.seq",
+		"SELECT c.seq FROM span_sessions s CROSS JOIN commits c WHERE s.wiki = $1 AND s.session <= $2 AND s.session < $3 AND s.span = (s.session - 1) / 64 AND c.seq = s.session",
+	} {
+		query, args := source, []any{w.slug, rest, before}
+		for _, who := range by {
+			query, args = appendCondition(query, args, who.sql, who.args...)
+		}
+		args = append(args, f.Limit-len(firsts))
+		err = forEachRow(ctx, w, func(rows *sql.Rows) error {
+			var first int64
+			err := rows.Scan(&first)
+			firsts = append(firsts, first)
+			return err
+		}, fmt.Sprintf("%s ORDER BY c.seq DESC LIMIT $%d + 0", query, len(args)), args...)
+		if err != nil {
+			return nil, wrapError(err, "sessions of %s", w.slug)
+		}
 	}
 	return w.SessionsByFirst(ctx, firsts, commits)
 }
@@ -90,7 +117,9 @@ func (w *Wiki) SessionsByFirst(ctx context.Context, firsts []int64, commits int)
 func (w *Wiki) readSession(ctx context.Context, first int64, limit int) (Session, error) {
 	s := Session{First: first}
 	var start, end int64
-	err := w.queryRow(ctx, "SELECT MAX(seq), COUNT(*), MIN(time), MAX(time) FROM commits WHERE wiki = $1 AND session = $2", w.slug, first).
+	err := w.queryRow(ctx, `SELECT MAX(last), SUM(commits), MIN(first_time), MAX(last_time) FROM (
+		SELECT last, commits, first_time, last_time FROM span_sessions WHERE wiki = $1 AND session = $2
+		UNION ALL SELECT MAX(seq), COUNT(*), MIN(time), MAX(time) FROM commits WHERE wiki = $1 AND seq > `+afterSpans+` AND session = $2)`, w.slug, first).
 		Scan(&s.Last, &s.Count, &start, &end)
 	if err != nil {
 		return s, err
@@ -101,7 +130,7 @@ func (w *Wiki) readSession(ctx context.Context, first int64, limit int) (Session
 		err := scanCommit(rows, &c)
 		s.Commits = append(s.Commits, c)
 		return err
-	}, "SELECT "+commitColumns+" FROM commits c WHERE c.wiki = $1 AND c.session = $2 ORDER BY c.seq LIMIT $3 + 0", w.slug, first, limit)
+	}, "SELECT "+commitColumns+" FROM commits c WHERE c.wiki = $1 AND c.seq >= $2 AND c.seq <= $3 AND c.session = $2 ORDER BY c.seq LIMIT $4 + 0", w.slug, first, s.Last, limit)
 	if err != nil {
 		return s, err
 	}

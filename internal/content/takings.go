@@ -90,7 +90,7 @@ func (w *Wiki) MovesText(ctx context.Context, seq int64) (bool, error) {
 // MovesLinks reports whether a commit moves any file or text, so that links follow.
 func (w *Wiki) MovesLinks(ctx context.Context, seq int64) (bool, error) {
 	var found bool
-	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM changes WHERE wiki = $1 AND seq = $2 AND from_key <> '') OR EXISTS (SELECT 1 FROM takings WHERE wiki = $1 AND seq = $2)", w.slug, seq).Scan(&found)
+	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM commit_changes WHERE wiki = $1 AND seq = $2 AND from_key <> '') OR EXISTS (SELECT 1 FROM takings WHERE wiki = $1 AND seq = $2)", w.slug, seq).Scan(&found)
 	return found, wrapError(err, "moves of %s", w.slug)
 }
 

@@ -23,7 +23,7 @@ func (w *Wiki) Trash(ctx context.Context, after TrashPlace, limit int) ([]wiki.R
 		list = append(list, r)
 		return err
 	}, "SELECT "+revisionColumns+` FROM changes h JOIN commits c ON c.wiki = h.wiki AND c.seq = h.seq
-		WHERE h.wiki = $1 AND h.kind = 'deleted' AND ($2 = 0 OR h.seq < $2 OR h.seq = $2 AND h.path > $3)
+		WHERE h.wiki = $1 AND h.key > '' AND h.kind = 'deleted' AND h.kind <> 'modified' AND ($2 = 0 OR h.seq < $2 OR h.seq = $2 AND h.path > $3)
 		AND NOT EXISTS (SELECT 1 FROM files f WHERE f.wiki = h.wiki AND f.key = h.key)
 		AND NOT EXISTS (SELECT 1 FROM changes l WHERE l.wiki = h.wiki AND l.key = h.key AND l.seq > h.seq AND l.kind <> 'modified')
 		AND NOT EXISTS (SELECT 1 FROM merges m WHERE m.wiki = h.wiki AND m.key = h.key AND m.seq >= h.seq)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -135,6 +136,10 @@ func (w *Wiki) readHead(ctx context.Context) error {
 	err := w.queryRow(ctx, "SELECT seq, head FROM meta WHERE wiki = $1", w.slug).Scan(&h.seq, &h.id)
 	if errors.Is(err, wiki.ErrDamaged) { // reading doesn't need the rest of meta
 		err = w.queryRow(ctx, "SELECT seq, oid FROM commits WHERE wiki = $1 ORDER BY seq DESC LIMIT 1", w.slug).Scan(&h.seq, &h.id)
+	}
+	if errors.Is(err, wiki.ErrDamaged) { // pages can be readable without the commits; the id is unknown
+		h.id = strings.Repeat("0", 40)
+		err = w.queryRow(ctx, "SELECT COALESCE(MAX(seq), 0) FROM files WHERE wiki = $1", w.slug).Scan(&h.seq)
 	}
 	if err != nil {
 		return err
