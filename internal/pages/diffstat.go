@@ -30,6 +30,11 @@ func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki
 		return nil, err
 	}
 	defer release()
+	return s.diffstats(ctx, w, revisions, maxDiffstatTime)
+}
+
+// diffstats is Diffstats with a bound on the time.
+func (s *Service) diffstats(ctx context.Context, w *content.Wiki, revisions []wiki.Revision, within time.Duration) ([]Diffstat, error) {
 	counts := make([]Diffstat, len(revisions))
 	begun := time.Now()
 	var read int64
@@ -43,7 +48,7 @@ func (s *Service) Diffstats(ctx context.Context, a wiki.Access, revisions []wiki
 			counts[i] = c.(Diffstat)
 			continue
 		}
-		if read > maxDiffstatBytes || time.Since(begun) > maxDiffstatTime {
+		if read > maxDiffstatBytes || time.Since(begun) > within {
 			continue
 		}
 		c, n, err := diffstat(ctx, w, r)

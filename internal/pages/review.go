@@ -37,8 +37,8 @@ func reviewer(a wiki.Access) (string, error) {
 }
 
 // Review lists the sessions with changes that the caller has yet to review, at most
-// limit.
-func (s *Service) Review(ctx context.Context, a wiki.Access, limit int) (Review, error) {
+// limit: those of agents or of people, or all if agents is nil.
+func (s *Service) Review(ctx context.Context, a wiki.Access, agents *bool, limit int) (Review, error) {
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return Review{}, err
@@ -59,7 +59,7 @@ func (s *Service) Review(ctx context.Context, a wiki.Access, limit int) (Review,
 	if err != nil {
 		return r, err
 	}
-	firsts := sessionsToReview(changes)
+	firsts := sessionsToReview(changes, agents)
 	r.Files, r.More = countWaiting(changes), len(firsts) > limit
 	all, err := w.SessionsByFirst(ctx, firsts[:min(limit, len(firsts))], maxSessionCommits)
 	if err != nil {
@@ -72,20 +72,23 @@ func (s *Service) Review(ctx context.Context, a wiki.Access, limit int) (Review,
 	return r, nil
 }
 
-// sessionsToReview lists the sessions of changes: agents' first, then in the order of
-// the changes.
-func sessionsToReview(changes []content.WaitingChange) []int64 {
-	var agents, people []int64
+// sessionsToReview lists the sessions of changes, of agents, people or both: agents'
+// first, then in the order of the changes.
+func sessionsToReview(changes []content.WaitingChange, agents *bool) []int64 {
+	var byAgents, byPeople []int64
 	for _, c := range changes {
-		list := &people
-		if c.Agent {
-			list = &agents
+		if wiki.Hidden(c.Path) || agents != nil && *agents != c.Agent {
+			continue
 		}
-		if !wiki.Hidden(c.Path) && !slices.Contains(*list, c.Session) {
+		list := &byPeople
+		if c.Agent {
+			list = &byAgents
+		}
+		if !slices.Contains(*list, c.Session) {
 			*list = append(*list, c.Session)
 		}
 	}
-	return append(agents, people...)
+	return append(byAgents, byPeople...)
 }
 
 // countWaiting counts files, once for each session.

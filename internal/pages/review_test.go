@@ -71,7 +71,7 @@ func TestReview(t *testing.T) {
 	w.writeAs(claude, "A", "x\ny\n")
 	check := func(a wiki.Access, want ...string) Review {
 		t.Helper()
-		r, err := w.Review(w.ctx, a, 10)
+		r, err := w.Review(w.ctx, a, nil, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestReview(t *testing.T) {
 	}
 	check(w.editor, "Claude Code/A", "Claude Code/B", "/By_Hand")
 	wantKind(t, w.Keep(w.ctx, w.owner, agents.ID, "Else.md", agents.Last, false), wiki.ErrNotFound)
-	if _, err := w.Review(w.ctx, w.reader, 10); !errors.Is(err, wiki.ErrDenied) {
+	if _, err := w.Review(w.ctx, w.reader, nil, 10); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("a reader reviews: %v", err)
 	}
 	if n, err := w.CountWaiting(w.ctx, w.reader); n != 0 || err != nil {
@@ -130,14 +130,14 @@ func TestReviewSettles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.writeAs(w.editor, "Of_Bob", "x\n")
-	r, err := w.Review(w.ctx, w.owner, 10)
+	r, err := w.Review(w.ctx, w.owner, nil, 10)
 	if err != nil || len(r.Sessions) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	if err := w.Keep(w.ctx, w.owner, r.Sessions[0].ID, "", r.UpTo, false); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = w.Review(w.ctx, w.owner, 10); err != nil || r.Since.IsZero() || len(w.stored("SELECT seq FROM seen")) != 0 {
+	if r, err = w.Review(w.ctx, w.owner, nil, 10); err != nil || r.Since.IsZero() || len(w.stored("SELECT seq FROM seen")) != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -213,15 +213,20 @@ func isPlainMessage(subject string) bool {
 }
 
 // SessionStats counts the lines that each session added and removed, file by file. The
-// counts are of whole sessions, and cached.
-func (s *Service) SessionStats(ctx context.Context, a wiki.Access, sessions []Session) ([]Diffstat, error) {
+// counts are cached; after a time, those of the other sessions stay unknown.
+func (s *Service) SessionStats(ctx context.Context, a wiki.Access, sessions []Session, within time.Duration) ([]Diffstat, error) {
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var revisions []wiki.Revision
 	for _, session := range sessions {
 		for _, f := range session.Files {
 			revisions = append(revisions, wiki.Revision{Change: f.Change})
 		}
 	}
-	each, err := s.Diffstats(ctx, a, revisions)
+	each, err := s.diffstats(ctx, w, revisions, min(within, maxDiffstatTime))
 	if err != nil {
 		return nil, err
 	}

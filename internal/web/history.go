@@ -55,18 +55,22 @@ func (f byFilter) Other() bool {
 
 // readByFilter reads the form from the query into a filter.
 func (h *Handler) readByFilter(v *visit, action string, f *pages.LogFilter) (byFilter, error) {
-	by := byFilter{Action: action, By: v.query("by"), Author: strings.TrimSpace(strings.ToValidUTF8(v.query("author"), ""))}
+	by := byFilter{Action: action, Author: strings.TrimSpace(strings.ToValidUTF8(v.query("author"), ""))}
 	f.Author = by.Author
-	switch by.By {
-	case "people", "agents":
-		agents := by.By == "agents"
-		f.Agents = &agents
-	default:
-		by.By = ""
-	}
+	by.By, f.Agents = readBy(v)
 	var err error
 	by.Authors, err = h.o.Pages.Authors(v.ctx(), v.a)
 	return by, err
+}
+
+// readBy reads from the query whose changes to show: "agents", "people" or "" for both.
+func readBy(v *visit) (by string, agents *bool) {
+	switch by = v.query("by"); by {
+	case "people", "agents":
+		only := by == "agents"
+		return by, &only
+	}
+	return "", nil
 }
 
 // chosen reports that the filter leaves something out.

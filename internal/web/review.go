@@ -17,10 +17,12 @@ const (
 	reviewPath = "/-/new"
 
 	sessionsShown = 30 // per page of sessions
-	filesNamed    = 6  // of a session in a list
-	filesShown    = 40 // of an open session
-	filesOpened   = 8  // sessions with so many files are open at first, while others of them are shown
-	editsShown    = 40 // commits of a session
+	// sessionsReviewed is the number of sessions to review at a time.
+	sessionsReviewed = 20
+	filesNamed       = 6  // of a session in a list
+	filesShown       = 40 // of an open session
+	filesOpened      = 8  // sessions with so many files are open at first, while others of them are shown
+	editsShown       = 40 // commits of a session
 
 	// excerptTime bounds the time for the excerpts of one page. Later files have none.
 	excerptTime = 500 * time.Millisecond
@@ -57,7 +59,7 @@ func (h *Handler) showSessions(v *visit, p *changelogPage, f pages.LogFilter) er
 		list = list[:sessionsShown]
 		p.Older = p.By.olderURL(list[sessionsShown-1].First)
 	}
-	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, list)
+	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, list, excerptTime)
 	if err != nil {
 		return err
 	}
@@ -136,13 +138,8 @@ func (f fileView) Address() string {
 
 // viewSession returns a session for its reader, with its files if it is open. Until a
 // time, they get excerpts.
-func (h *Handler) viewSession(v *visit, s pages.Session, back string, open bool, until time.Time) (sessionView, error) {
-	view := sessionView{Session: s, Open: open, CanEdit: v.a.Can(wiki.Edit), Waits: s.Waiting() > 0, back: back}
-	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, []pages.Session{s})
-	if err != nil {
-		return view, err
-	}
-	view.Stat = stats[0]
+func (h *Handler) viewSession(v *visit, s pages.Session, stat pages.Diffstat, back string, open bool, until time.Time) (sessionView, error) {
+	view := sessionView{Session: s, Stat: stat, Open: open, CanEdit: v.a.Can(wiki.Edit), Waits: s.Waiting() > 0, back: back}
 	if !open {
 		view.Names = s.Files[:min(len(s.Files), filesNamed)]
 		view.Rest = len(s.Files) - len(view.Names)
@@ -193,9 +190,13 @@ func (h *Handler) showSession(v *visit) error {
 	if err != nil {
 		return err
 	}
+	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, []pages.Session{s}, excerptTime)
+	if err != nil {
+		return err
+	}
 	p := &sessionPage{Frame: h.frame(v, "Session")}
 	p.NoIndex = true
-	if p.Session, err = h.viewSession(v, s, "session", true, time.Now().Add(excerptTime)); err != nil {
+	if p.Session, err = h.viewSession(v, s, stats[0], "session", true, time.Now().Add(excerptTime)); err != nil {
 		return err
 	}
 	return h.render(v, http.StatusOK, "session", p)
@@ -215,19 +216,21 @@ func (h *Handler) showNew(v *visit) error {
 	if v.a.Role() < wiki.Viewer {
 		return wiki.Problemf(wiki.ErrDenied, "", "Only members of this wiki can review its changes.")
 	}
-	review, err := h.o.Pages.Review(v.ctx(), v.a, sessionsShown)
+	by, agents := readBy(v)
+	review, err := h.o.Pages.Review(v.ctx(), v.a, agents, sessionsReviewed)
 	if err != nil {
 		return err
 	}
-	p := &newPage{Frame: h.frame(v, "Since you last looked"), Says: sayReview(review, h.byline), By: v.query("by"), UpTo: review.UpTo, More: review.More}
+	p := &newPage{Frame: h.frame(v, "Since you last looked"), Says: sayReview(review, h.byline), By: by, UpTo: review.UpTo, More: review.More}
 	p.NoIndex = true
 	until, opened := time.Now().Add(firstExcerpts), 0
-	for _, s := range review.Sessions {
-		if p.By == "agents" && s.Author.Agent == "" || p.By == "people" && s.Author.Agent != "" {
-			continue
-		}
+	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, review.Sessions, firstExcerpts/2)
+	if err != nil {
+		return err
+	}
+	for i, s := range review.Sessions {
 		opened += len(s.Files)
-		view, err := h.viewSession(v, s, "", opened <= filesOpened, until)
+		view, err := h.viewSession(v, s, stats[i], "", opened <= filesOpened, until)
 		if err != nil {
 			return err
 		}
