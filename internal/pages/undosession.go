@@ -34,7 +34,7 @@ func (s *Service) undoSession(ctx context.Context, w *content.Wiki, a wiki.Acces
 	case first.Author.Imported:
 		return Undone{}, wiki.Problemf(wiki.ErrInvalid, "session", "An import can't be undone like a session. Delete its pages, or undo single commits.")
 	case len(found.Commits) < found.Count:
-		return Undone{}, wiki.Problemf(wiki.ErrTooLarge, "session", "This session has %d commits; at most %d can be undone at once. Undo its pages one by one.", found.Count, maxSessionCommits)
+		return Undone{}, wiki.Problemf(wiki.ErrTooLarge, "session", "This session has %d commits; at most %d can be undone at once. Undo its commits one by one.", found.Count, maxSessionCommits)
 	}
 	message := fmt.Sprintf("Undo %s by %s", countOf(found.Count, "change"), authorOf(first.Author))
 	steps := sessionSteps(found.Commits)
