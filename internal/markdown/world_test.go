@@ -79,7 +79,7 @@ func (w *world) ListFiles(of wiki.PageName, pattern string) (list []Target, more
 
 // ReadTable implements PageLister.
 func (w *world) ReadTable(_ context.Context, l wiki.Link) ([]byte, bool) {
-	for _, p := range l.Paths("Design/VPS") {
+	for _, p := range l.Paths(w.self) {
 		if text, ok := w.pages[p]; ok {
 			return []byte(text), len(text) <= MaxTable
 		}

@@ -1,0 +1,102 @@
+package markdown
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+func renderIn(t *testing.T, w Resolver, source string) string {
+	t.Helper()
+	page, err := shared.Render(t.Context(), "ada", "Home", []byte(source), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page.HTML)
+}
+
+// longLists is a world whose lists are longer than what is listed.
+type longLists struct{ *world }
+
+func (l longLists) ListPages(below wiki.PageName, pattern string) ([]Target, bool) {
+	list, _ := l.world.ListPages(below, pattern)
+	return list, true
+}
+
+func (l longLists) ListFiles(of wiki.PageName, pattern string) ([]Target, bool) {
+	list, _ := l.world.ListFiles(of, pattern)
+	return list, true
+}
+
+// Attack: a page of widgets, each of which lists pages or files or reads a table. The
+// first ones do, and a list that isn't whole says so.
+func TestListsOfAPageAreBounded(t *testing.T) {
+	w := &world{self: "Home", pages: map[string]string{"Home/Sub": "x", "Home/a.csv": "a;b\n1;2\n"}}
+	for _, tt := range []struct {
+		widget, listed string
+		most           int
+	}{
+		{"{{PageIndex\n}}\n\n", `href="/Home/Sub"`, maxListings},
+		{"{{AttachmentList\n}}\n\n", `href="/Home/a.csv"`, maxListings},
+		{"{{DataTable\n|src=a.csv\n}}\n\n", "<table", maxTables},
+	} {
+		if n := strings.Count(renderIn(t, w, strings.Repeat(tt.widget, tt.most+5)), tt.listed); n != tt.most {
+			t.Errorf("%d of %q are shown, want %d", n, tt.widget, tt.most)
+		}
+	}
+	for _, widget := range []string{"{{PageIndex\n}}\n", "{{AttachmentList\n}}\n"} {
+		if strings.Contains(renderIn(t, w, widget), "Only the first") || !strings.Contains(renderIn(t, longLists{w}, widget), "Only the first") {
+			t.Errorf("%q doesn't say whether it is whole", widget)
+		}
+	}
+}
+
+// Attack: names of elements, which scripts of the page read as properties of the
+// document. Only links have one, with our prefix.
+func TestNamesOfElements(t *testing.T) {
+	for _, source := range []string{`<img src="/a.png" name="body">`, `<details name="cookie"><summary>x</summary></details>`, `<span name="forms">x</span>`, `<a name="forms">x</a>`} {
+		if html := render(t, source); strings.Contains(html, `"body"`) || strings.Contains(html, `"cookie"`) || strings.Contains(html, `"forms"`) {
+			t.Errorf("%s became %s", source, html)
+		}
+	}
+	for _, source := range []string{`<img src="/a.png" name="x">`, `<span name="x">x</span>`} {
+		if html := render(t, source); strings.Contains(html, "name=") || strings.Contains(html, "id=") {
+			t.Errorf("%s became %s", source, html)
+		}
+	}
+}
+
+// panickingResolver has a bug.
+type panickingResolver struct{}
+
+func (panickingResolver) Resolve(context.Context, wiki.Link, string) Target { panic("a bug") }
+
+// A panic during a render is an error of that page. It costs no slot.
+func TestPanicWhileRendering(t *testing.T) {
+	r := New(Options{})
+	for range 100 {
+		if _, err := r.Render(t.Context(), "ada", "Home", []byte("[[A]]"), panickingResolver{}); err == nil || !strings.Contains(err.Error(), "panic: a bug") {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
+
+// A new destination can't begin with a scheme, and one too long to parse stays.
+func TestRewrittenDestinations(t *testing.T) {
+	to := func(target string) Respell {
+		return func(l wiki.Link, fragment string) (wiki.Link, string) {
+			l.Target = target
+			return l, fragment
+		}
+	}
+	if got, _ := RewriteLinks("Home", []byte("[x](Old)\n"), to("javascript:alert")); string(got) != "[x](javascript%3Aalert)\n" {
+		t.Errorf("became %q", got)
+	}
+	long := fmt.Sprintf("[x](/Old?%s)\n", strings.Repeat("a", maxAddress))
+	if got, changed := RewriteLinks("Home", []byte(long), to("New")); changed || string(got) != long {
+		t.Errorf("a destination of %d bytes became %.40q", len(long), got)
+	}
+}
