@@ -13,6 +13,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,7 +55,7 @@ const floodPause = 200 * time.Millisecond
 
 // apiFloods returns what bob's tokens can do.
 func (l *live) apiFloods() []flood {
-	base := l.prepareHostilePages()
+	base, tasks := l.prepareHostilePages()
 	quote := func(s string) string { text, _ := json.Marshal(s); return strings.TrimSuffix(string(text), `"`) }
 	conflicts, nested := quote(hostile.Places("mine", 20_000)), quote(strings.Repeat("a\n: ", 40_000))
 	slow := hostile.JPEG{Width: 8000, Height: 5000, Components: 1, Progressive: true, Scans: 20}.Bytes()
@@ -76,6 +77,10 @@ func (l *live) apiFloods() []flood {
 		}},
 		{what: "a regular expression that backtracks", want: []int{200}, requests: func(int) []hostileRequest {
 			return call("grep", `{"pattern":"(?:a?){500}z","regex":true}`, "")
+		}},
+		{what: "ticks of tasks on a page that changed", want: []int{200}, requests: func(n int) []hostileRequest {
+			form := url.Values{"page": {"Tasks"}, "revision": {tasks}, "task": {fmt.Sprintf("%d done", 1+n%50_000)}}
+			return []hostileRequest{{method: "POST", path: "/-/task", contentType: "application/x-www-form-urlencoded", body: []string{form.Encode()}}}
 		}},
 		{what: "new pages of nested lists", want: []int{201}, requests: func(n int) []hostileRequest {
 			return put(fmt.Sprintf("Nested_%d", n), `{"content":`, nested, fmt.Sprint(n), `"}`)
@@ -427,8 +432,8 @@ func peakMemory() int64 {
 }
 
 // prepareHostilePages writes pages to bob's wiki that make requests expensive. It
-// returns an old revision of the page Conflict.
-func (l *live) prepareHostilePages() (base string) {
+// returns old revisions of the pages Conflict and Tasks.
+func (l *live) prepareHostilePages() (base, tasks string) {
 	l.t.Helper()
 	ctx := l.t.Context()
 	a, err := l.Tenant.Resolve(ctx, "bob", wiki.Caller{User: wiki.User{DID: "did:plc:bobbobbobbobbobbobbobbob", Username: "bob"}})
@@ -441,5 +446,8 @@ func (l *live) prepareHostilePages() (base string) {
 	base = save("Conflict", hostile.Places("base", 20_000), "")
 	save("Conflict", hostile.Places("theirs", 20_000), base)
 	save("Long", strings.Repeat("a", 200_000)+"\n", "")
-	return base
+	list := strings.Repeat("- [ ] one\n- [ ] two\n", 25_000)
+	tasks = save("Tasks", list, "")
+	save("Tasks", strings.ReplaceAll(list, "two", "three"), tasks)
+	return base, tasks
 }
