@@ -52,14 +52,23 @@ func (r *resolver) ReadTable(ctx context.Context, l wiki.Link) ([]byte, bool) {
 	return text, err == nil && !isBinary(text)
 }
 
-// tableFile returns the file of a table, without a blob if it is none.
-func (r *resolver) tableFile(ctx context.Context, l wiki.Link) wiki.File {
+// tablePath returns the path of a table's file, "" if there is none.
+func (r *resolver) tablePath(l wiki.Link) string {
 	l.Kind = wiki.LinkFile
 	to := r.names.lead(r.self, l)
-	if _, page := wiki.PageOf(to.file); to.file == "" || page {
+	if _, page := wiki.PageOf(to.file); page {
+		return ""
+	}
+	return to.file
+}
+
+// tableFile returns the file of a table, without a blob if there is none.
+func (r *resolver) tableFile(ctx context.Context, l wiki.Link) wiki.File {
+	at := r.tablePath(l)
+	if at == "" {
 		return wiki.File{}
 	}
-	file, err := r.w.Lookup(ctx, to.file)
+	file, err := r.w.Lookup(ctx, at)
 	if err != nil {
 		r.fail(err)
 		return wiki.File{}

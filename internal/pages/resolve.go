@@ -46,7 +46,8 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool, changed map[string]bool) bool {
 	for _, old := range answers {
 		if old.link.Kind == linkTable {
-			if r.tableFile(ctx, old.link).Blob != old.blob {
+			canDiffer := !sameNames || changed == nil || changed[r.tablePath(old.link)]
+			if canDiffer && r.tableFile(ctx, old.link).Blob != old.blob {
 				return false
 			}
 			continue

@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"robot.wtf/internal/pages"
@@ -43,4 +45,21 @@ func TestCachedAccountsAreShared(t *testing.T) {
 	if n := cache.EstimatedSize(); n < 5 || n > 12 {
 		t.Errorf("%d accounts are cached, want a quarter of the room for one wiki", n)
 	}
+}
+
+// A finished page that shows a file as a table follows changes of the file.
+func TestFinishedPageFollowsTable(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.upload("ada", "Garden/Beds", "beds.csv", "Bed;Leeks\nNorth;30\n")
+	w.put("ada", "Harvest", "{{DataTable\n|src=/Garden/Beds/beds.csv\n}}\n")
+	reader := w.anonymous()
+	reader.get(on("ada", "/Harvest")).want(http.StatusOK).has("<td>30</td>")
+	w.put("ada", "Other", "nothing to do with it")
+	reader.get(on("ada", "/Harvest")).want(http.StatusOK).has("<td>30</td>")
+	_, err := w.Pages.Upload(t.Context(), w.Access("ada", "ada"), pages.UploadRequest{Page: "Garden/Beds", Name: "beds.csv", Data: strings.NewReader("Bed;Leeks\nNorth;41\n"), Replace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.get(on("ada", "/Harvest")).want(http.StatusOK).has("<td>41</td>")
 }
