@@ -41,7 +41,7 @@ type finishedPage struct {
 	etag      []string // weak: the same for both encodings
 	length    []string
 	packed    atomic.Pointer[splicedGzip] // the text
-	improving atomic.Bool
+	asked     atomic.Int64                // how often it was sent compressed
 }
 
 // finishedPages caches pages, bounded by their total size and by that of each wiki. They
@@ -83,10 +83,11 @@ func (f *finishedPages) text(slug string, p *finishedPage) ([]byte, error) {
 	return text, err
 }
 
-// gzip returns a page compressed: for its first reader fast, from the second on well.
+// gzip returns a page compressed: fast for its first reader, because rendering already took
+// time, and well from the second on.
 func (f *finishedPages) gzip(slug string, p *finishedPage) (*splicedGzip, error) {
 	z := p.packed.Load()
-	if z.small || !p.improving.CompareAndSwap(false, true) {
+	if p.asked.Add(1) != 2 || z.small {
 		return z, nil
 	}
 	text, ok := f.texts.GetIfPresent(textKey{slug, p.tag})

@@ -92,6 +92,20 @@ func TestSavesCostOtherPagesNothing(t *testing.T) {
 	}
 }
 
+// The first reader doesn't wait for the best compression; the second one causes it.
+func TestPagesAreCompressedWellTheSecondTime(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	packed := w.anonymous()
+	packed.header.Set("Accept-Encoding", "gzip")
+	for _, well := range []bool{false, true, true} {
+		packed.get(on("ada", "/Weather_Station")).want(http.StatusOK)
+		if got := w.kept("/Weather_Station").packed.Load().small; got != well {
+			t.Errorf("compressed well: %v, want %v", got, well)
+		}
+	}
+}
+
 // A page that is taken down is gone at once, also where it is embedded.
 func TestTakedownsReachFinishedPages(t *testing.T) {
 	t.Parallel()
