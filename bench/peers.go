@@ -91,14 +91,19 @@ func (p *peer) measure() error {
 		p.got[key] = percentile(took, 0.5)
 		return nil
 	}
-	const views = 1000
-	before := cpu(p.pid)
-	if err := times("view", views, func() error { return p.get(p.path["view"]) }); err != nil {
+	view := func() error { return p.get(p.path["view"]) }
+	if err := times("view", 100, view); err != nil {
 		return err
 	}
-	p.got["view CPU"] = (cpu(p.pid) - before) / (views + views/5)
+	views, before := 0, cpu(p.pid)
+	for ; cpu(p.pid)-before < time.Second; views++ { // processor time is counted in ticks of 10 ms
+		if err := view(); err != nil {
+			return err
+		}
+	}
+	p.got["view CPU"] = (cpu(p.pid) - before) / time.Duration(views)
 	for _, key := range []string{"search", "history", "changes"} {
-		if err := times(key, 50, func() error { return p.get(p.path[key]) }); err != nil {
+		if err := times(key, 20, func() error { return p.get(p.path[key]) }); err != nil {
 			return err
 		}
 	}
@@ -111,11 +116,11 @@ func (p *peer) measure() error {
 		}
 		return p.send(r)
 	}
-	if err := times("save", 50, saveNext); err != nil {
+	if err := times("save", 20, saveNext); err != nil {
 		return err
 	}
 	var first []time.Duration
-	for range 50 {
+	for range 20 {
 		if err := saveNext(); err != nil {
 			return err
 		}
