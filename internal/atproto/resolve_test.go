@@ -28,6 +28,7 @@ func (w *world) repoStatus(why string) {
 
 // hang lets requests to an address wait until the test ends.
 func (w *world) hang(address string) {
+	w.service.resolveTimeout = time.Second
 	stop := make(chan struct{})
 	w.t.Cleanup(func() { close(stop) }) // before the servers, which wait for their handlers
 	w.handlers[address] = func(http.ResponseWriter, *http.Request) { <-stop }
@@ -35,6 +36,7 @@ func (w *world) hang(address string) {
 
 // silenceDNS makes all name servers silent.
 func (w *world) silenceDNS() {
+	w.service.resolveTimeout = time.Second
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		w.t.Fatal(err)
@@ -140,7 +142,6 @@ func TestResolveHandle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.service.resolveTimeout = 500 * time.Millisecond
 			tt.change(w)
 			found, err := w.service.Find(t.Context(), "did:plc:owner", "ada.test")
 			got := found.Handle
@@ -248,7 +249,6 @@ func TestHandleAtCallback(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.service.resolveTimeout = 500 * time.Millisecond
 			b := w.browser()
 			to, err := b.begin("ada.test")
 			if err != nil {
