@@ -529,6 +529,38 @@ test("handles are completed by the service, and the browser asks no other host",
   await page.context().close();
 });
 
+test("a public wiki names its owner's publication, once the record names the wiki", { skip }, async () => {
+  const { did, accessJwt } = await xrpc("com.atproto.server.createSession", { identifier: "alice.test", password: alicePassword });
+  const publish = (url) => xrpc("com.atproto.repo.putRecord", { repo: did, collection: "site.standard.publication", rkey: "self", validate: false, record: { $type: "site.standard.publication", name: "Down the hole", url } }, accessJwt);
+  const uri = `at://${did}/site.standard.publication/self`;
+  const page = await newVisitor();
+  await signIn(page, "alice.test", alicePassword, `${platformURL}/app/`);
+  const connect = async () => {
+    await page.goto(`${aliceWiki}/-/settings`);
+    await page.getByLabel("AT-URI of the publication").fill(uri);
+    await page.getByRole("button", { name: "Connect", exact: true }).click();
+  };
+  await connect();
+  await page.getByText("pds.test, the server of this account, doesn").waitFor();
+  await publish("https://alice.example.org");
+  await connect();
+  await page.getByText("has the address “https://alice.example.org”").waitFor();
+  await publish(aliceWiki);
+  await withOutages({ "pds.test/xrpc/com.atproto.repo.getRecord": 503 }, async () => {
+    await connect();
+    await page.getByText("or try again in a few minutes").waitFor();
+  });
+  await connect();
+  await page.getByText("Saved.").waitFor();
+  await page.context().close();
+
+  const reader = await newVisitor();
+  await reader.goto(`${aliceWiki}/First`);
+  assert.equal(await reader.locator("link[rel='site.standard.publication']").getAttribute("href"), uri);
+  assert.equal(await (await reader.goto(`${aliceWiki}/.well-known/site.standard.publication`)).text(), uri);
+  await reader.context().close();
+});
+
 // restartRobot restarts the service with other settings. Tests that do so are the last.
 async function restartRobot(...more) {
   robot.kill("SIGTERM");
