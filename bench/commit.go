@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,6 +78,9 @@ func (b *bench) commit() error {
 	}); err != nil {
 		return err
 	}
+	if err := b.savedPagesOfLog(filepath.Join(dir, "log")); err != nil {
+		return err
+	}
 	s, err := b.startService(filepath.Join(b.dir, "api"))
 	if err != nil {
 		return err
@@ -85,6 +89,48 @@ func (b *bench) commit() error {
 		return err
 	}
 	return b.contend(w, log)
+}
+
+// savedPagesOfLog measures how much a save writes to the write-ahead log, in a wiki of
+// its own: SQLite writes from its start again after 1,000 pages.
+func (b *bench) savedPagesOfLog(dir string) error {
+	pool, w, release, err := openWiki(dir, "bench")
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	defer release()
+	const saves = 64
+	var sizes [2]int64 // after the pages were created, and after they were saved again
+	for round := range sizes {
+		for i := range saves {
+			if _, err := put(w, fmt.Sprintf("Page_%d.md", i%savedPages), content.BaseAny, words(round*saves+i)); err != nil {
+				return err
+			}
+		}
+		log, err := os.Stat(filepath.Join(dir, "bench", "wiki.db-wal"))
+		if err != nil {
+			return err
+		}
+		sizes[round] = log.Size()
+	}
+	const frame = 24 + 4096 // https://sqlite.org/fileformat2.html#walformat
+	written := float64(sizes[1]-sizes[0]) / saves
+	b.add("pages of the log that a save of 6 KB writes", fmt.Sprintf("%.1f pages, %.0f KB", written/frame, written/1024), written/frame, 7, "pages")
+	return nil
+}
+
+// words returns a page of 6 KB that compresses as prose does, different for each n.
+func words(n int) []byte {
+	r := rand.New(rand.NewPCG(1, uint64(n)))
+	var b strings.Builder
+	for b.Len() < pageBytes {
+		fmt.Fprintf(&b, "%x ", r.IntN(1<<(4+r.IntN(8)))) // short words are common
+		if r.IntN(12) == 0 {
+			b.WriteString("\n")
+		}
+	}
+	return []byte(b.String())
 }
 
 // savesByAPI measures from the first byte of a request to the last byte of its

@@ -78,7 +78,7 @@ func storedDelta(base string, delta []byte) ([]byte, error) {
 
 // maxCommitData is the size of data up to which it fits in a page with the rest of a
 // commit's row.
-const maxCommitData = 3000 // bytes
+const maxCommitData = 3300 // bytes
 
 // separateBlobs are queries of the view blobs for one table each. Those that aren't
 // damaged can have the blob.
