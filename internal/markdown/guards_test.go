@@ -18,7 +18,7 @@ func renderIn(t *testing.T, w Resolver, source string) string {
 	return string(page.HTML)
 }
 
-// longLists is a world whose lists are longer than what is listed.
+// longLists is a world that says of each list that there is more.
 type longLists struct{ *world }
 
 func (l longLists) ListPages(below wiki.PageName, pattern string) ([]Target, bool) {
@@ -31,7 +31,7 @@ func (l longLists) ListFiles(of wiki.PageName, pattern string) ([]Target, bool) 
 	return list, true
 }
 
-// Attack: a page of widgets, each of which lists pages or files or reads a table. The
+// Attack: a page full of widgets that list pages or files, or read a table. The
 // first ones do, and a list that isn't whole says so.
 func TestListsOfAPageAreBounded(t *testing.T) {
 	w := &world{self: "Home", pages: map[string]string{"Home/Sub": "x", "Home/a.csv": "a;b\n1;2\n"}}
