@@ -279,7 +279,7 @@ func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
 	if err != nil {
 		s.log.Error("rotating atproto keys failed", "err", err)
 	}
-	f := &flow{request: begun.AuthRequestData, handle: begun.Handle, invitation: begun.Invitation}
+	f := &flow{request: begun.AuthRequestData, handle: begun.Handle, invitation: begun.Invitation, find: s.findChosen}
 	for _, k := range keys {
 		if k.id == begun.Key {
 			f.app = s.client(k)
@@ -296,7 +296,6 @@ var errExpired = wiki.WithCause("expired", wiki.Problemf(wiki.ErrGone, handleFie
 // spent. The handle that was verified at the start stays unless something contradicts
 // it; a server that can't be asked doesn't.
 func (s *Service) findAgain(ctx context.Context, query url.Values, f *flow) error {
-	f.find = s.findChosen
 	if query.Get("error") != "" || f.request.AccountDID == nil {
 		return nil
 	}
