@@ -95,7 +95,7 @@ var tools = []tool{
 			{"depth", "integer", ""},
 			{"tag", "string", ""},
 			{"updated_since", "string", "Date"},
-			{"where", "string", "status = draft and (due < 2026-12-05 or not tags contains x)"},
+			{"where", "string", "status = draft and (due < 2026-12-05 or owner exists or not tags contains x)"},
 			{"show", "strings", "Front matter keys"},
 			{"sort", "string", "name, updated, size or a key; -due: descending"},
 			{"limit", "integer", "100"},
@@ -153,7 +153,7 @@ var tools = []tool{
 		description: "Changes parts of a page, or several pages: all edits or none, one commit. Returns the new revisions and what changed. Changes by others since the revision are merged, or shown where they meet.",
 		params: []param{
 			{"path", "string " + pageParam, ""},
-			{"revision", "string", "As a read gave it; needed by replace_section, all, and set_meta of a key that is there"},
+			{"revision", "string", "As a read gave it; needed by move, delete, merge (of the page that goes), replace_section, all, and set_meta of a key that is there"},
 			{"edits!", "edits", ""},
 			{"message", "text", ""},
 			{"dry_run", "boolean", ""},
@@ -236,13 +236,13 @@ var formerBudget = []param{{"max_chars", "integer", ""}}
 var editParams = append([]param{
 	{"path", "string " + pageParam, "Another page"},
 	{"revision", "string", ""},
-	{"to", "string " + sectionParam, "move, merge: path; move_section: Page or Page#Heading"},
+	{"to", "string " + sectionParam, "move, merge: path; move_section: Page or Page#Heading; nothing stays behind"},
 }, singleEditParams...)
 
 // singleEditParams are the members of an edit of the call's page.
 var singleEditParams = []param{
 	{"op!", "enum replace replace_section append prepend insert_after set_meta create move delete merge move_section", ""},
-	{"old", "text", "replace, insert_after: text that is there exactly once"},
+	{"old", "text", "replace: text that is there exactly once; insert_after: so, and the new lines go below its line"},
 	{"section", "string", "Heading or A > B; where to work"},
 	{"text", "text", "New text; set_meta: YAML, as key: value or a.b: [x, y]; no value removes the key"},
 	{"all", "boolean", "replace: every occurrence; replace_section: drop subsections"},

@@ -182,7 +182,7 @@ func resolveBase(ctx context.Context, w *content.Wiki, p Precondition, f wiki.Fi
 	case p.Create:
 		return content.BaseNone, nil
 	case p.Base == "" && exists:
-		return "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%q already exists. Send the revision you started from.", title)
+		return "", wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "To change %q, send the revision of it that you read.", title)
 	case p.Base == "":
 		return content.BaseNone, nil
 	}
