@@ -16,7 +16,7 @@ type UndoConflict struct {
 }
 
 func (e *UndoConflict) Error() string {
-	return fmt.Sprintf("%s and %d more files were changed in the same places", e.Files[0].Path, len(e.Files)-1)
+	return fmt.Sprintf("%s changed later in the same places, first %s", countOf(len(e.Files), "file"), e.Files[0].Path)
 }
 
 // Unwrap returns the first conflict.

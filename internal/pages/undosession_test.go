@@ -161,6 +161,27 @@ func TestUndoSessionOfASwap(t *testing.T) {
 	}
 }
 
+// A page that others moved, and the session moved again, goes back to the name by others,
+// without the session's text.
+func TestUndoSessionOfAPageThatMovedTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	claude := robot(w.owner, "Claude Code")
+	w.put("A", "one\n\ntwo\n")
+	first := w.writeAs(claude, "A", "ONE\n\ntwo\n")
+	for _, m := range []struct {
+		by       wiki.Access
+		from, to string
+	}{{w.editor, "A", "B"}, {claude, "B", "C"}} {
+		if _, err := w.Rename(w.ctx, m.by, RenameRequest{Precondition: w.base(m.from), Name: m.from, NewName: m.to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.undoSession(first.Commit, ""); err != nil || w.text("B") != "one\n\ntwo\n" {
+		t.Errorf("%v, %v", err, w.tree())
+	}
+}
+
 func TestUndoSessionRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
