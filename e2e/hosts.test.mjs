@@ -81,6 +81,13 @@ Object.assign(openTemplate, {
     await p.locator("#text").fill("three\n");
     return submitForm(p, () => p.getByRole("button", { name: "Save page" }).last().click());
   },
+  undosession: async (p) => {
+    await service.writePage("ada", "Sandbox/Session", "one\n", "editor");
+    await service.writePage("ada", "Sandbox/Session", "two\n");
+    const { history } = await service.callAPI("ada", "GET", "/pages/Sandbox/Session/history");
+    await p.goto(`${ada}/-/session/${history[1].commit}`);
+    return submitForm(p, () => p.getByRole("button", { name: "Undo session", exact: true }).click());
+  },
   giveback: async (p, visitor) => {
     await signIn(visitor, service, "ada");
     await visitor.goto(ada + "/Elsewhere/edit");
