@@ -59,7 +59,7 @@ func checkWikis(ctx context.Context, s *service.Service, args url.Values, _ io.R
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d wikis are damaged: robot restore --wiki NAME --replace brings back the last backup of one", failed, len(slugs))
+		return fmt.Errorf("%d of %d wikis are damaged: robot restore --wiki NAME --replace restores one from the last backup", failed, len(slugs))
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func checkCopy(ctx context.Context, s *service.Service, slug, to string) (conten
 }
 
 type drainCommand struct {
-	Undo bool `help:"Take requests again."`
+	Undo bool `help:"Make /ready succeed again."`
 	dataFlag
 }
 
@@ -91,7 +91,7 @@ func drain(_ context.Context, s *service.Service, args url.Values, _ io.Reader, 
 	if !s.Drain(!undo) {
 		return errors.New("no service is running on this directory")
 	}
-	text := "/ready answers 503 from now on, so a proxy that looks there sends no more requests. Requests that still arrive are answered. robot admin drain --undo ends this"
+	text := "/ready now answers 503, so a proxy that checks it sends no more requests. Requests that still arrive are answered. robot admin drain --undo takes this back"
 	if undo {
 		text = "/ready answers 200 again"
 	}

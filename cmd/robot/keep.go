@@ -13,13 +13,13 @@ import (
 type keepCommand struct {
 	Snapshot string `arg:"" optional:"" help:"Name of a backup, or \"newest\". Without one, the kept backups are listed."`
 	Backup   string `required:"" env:"ROBOT_BACKUP" placeholder:"DIR" type:"path" help:"Directory with the backups."`
-	Release  bool   `help:"Prune this backup with the others again."`
+	Release  bool   `help:"Let this backup be pruned like the others."`
 }
 
 // Run keeps or releases a backup, or lists the kept ones.
 func (c keepCommand) Run(ctx context.Context) (err error) {
 	if c.Snapshot == "" && c.Release {
-		return errors.New("name the backup to release: without --release, they are listed")
+		return errors.New("name the backup to release: robot admin keep lists the backups")
 	}
 	r, err := openBackups(ctx, c.Backup, c.Snapshot != "")
 	if err != nil {
@@ -41,13 +41,13 @@ func (c keepCommand) Run(ctx context.Context) (err error) {
 		if err := r.Release(name); err != nil {
 			return err
 		}
-		fmt.Printf("Backup %s is pruned with the others again\n", name)
+		fmt.Printf("Backup %s is released: it will be pruned like the others\n", name)
 		return nil
 	}
 	if err := r.Keep(name); err != nil {
 		return err
 	}
-	fmt.Printf("Backup %s stays until you release it. It holds everything that people delete in the meantime\n", name)
+	fmt.Printf("Backup %s stays until you release it. Until then, it also holds what people delete\n", name)
 	return nil
 }
 

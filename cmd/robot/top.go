@@ -32,14 +32,14 @@ func showTop(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 		return errors.New("--seconds must be between 1 and 60")
 	}
 	if !s.Serving() {
-		return errors.New("no service is running on this directory, so nothing costs anything")
+		return errors.New("no service is running on this data directory: start it, then try again")
 	}
 	costs, err := s.SampleCosts(ctx, time.Duration(seconds)*time.Second)
 	if err != nil {
 		return err
 	}
 	share := func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()/float64(seconds)*100) }
-	err = table(out, "WIKI\tCPU %\tOF IT EMBEDDING\tREQUESTS\tSAVES\tMB SENT", func(row func(...any)) {
+	err = table(out, "WIKI\tCPU %\tEMBEDDING CPU %\tREQUESTS\tSAVES\tMB SENT", func(row func(...any)) {
 		for _, c := range costs[:min(len(costs), maxTop)] {
 			row(cmp.Or(c.Wiki, "-"), share(c.CPU), share(c.Embedded), c.Requests, c.Saves, megabytes(c.Sent))
 		}
@@ -47,6 +47,6 @@ func showTop(ctx context.Context, s *service.Service, args url.Values, _ io.Read
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "In %d seconds; 100 %% is one processor. \"-\" belongs to no wiki: the platform's pages, garbage collection and upkeep. Programs that the service starts, such as git, aren't counted.\n", seconds)
+	_, err = fmt.Fprintf(out, "Over %d seconds; 100 %% is one processor. \"-\" is work for no wiki in particular: the platform's pages, garbage collection and upkeep. Programs that the service starts, such as git, aren't counted.\n", seconds)
 	return err
 }

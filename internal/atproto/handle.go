@@ -46,7 +46,7 @@ func ParseIdentifier(text string) (string, error) {
 	handle, err := syntax.ParseHandle(id)
 	if err != nil || handle.IsInvalidHandle() {
 		if strings.Contains(typed, "://") {
-			return "", notHandle("“%s” is no address of a profile. Enter your handle, for example ada.bsky.social.", truncateInput(text))
+			return "", notHandle("“%s” isn't the address of a profile. Enter your handle, for example ada.bsky.social.", truncateInput(text))
 		}
 		return "", notHandle("“%s” is not a handle. A handle looks like ada.bsky.social or ada.example.org.", truncateInput(text))
 	}

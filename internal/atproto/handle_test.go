@@ -66,7 +66,7 @@ var typedForms = []struct{ typed, want, says string }{
 	{"@", "", "is not a handle"},
 	{"ada@example.org", "", "looks like an email address"},
 	{"@ada@mastodon.social", "", "looks like a fediverse address"},
-	{"https://mastodon.social/@ada", "", "is no address of a profile"},
+	{"https://mastodon.social/@ada", "", "isn't the address of a profile"},
 	{"Ada Lovelace", "", "is not a handle"},
 	{"ada_l.bsky.social", "", "is not a handle"},
 	{"did:key:z6MkhaXg", "", "Supported DIDs begin with"},

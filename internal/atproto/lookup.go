@@ -195,7 +195,7 @@ func (s *Service) documentProblem(did syntax.DID, err error) error {
 	if isTimeout(err) {
 		return wiki.WithCause("directory silent", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account is registered, isn't responding. Try again in a few minutes.", at))
 	}
-	return wiki.WithCause("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account is registered, can't say right now where it lives. Try again in a few minutes.", at))
+	return wiki.WithCause("unreadable account", wiki.Problemf(wiki.ErrInvalid, handleField, "%s, where this account is registered, can't say right now which server it is on. Try again in a few minutes.", at))
 }
 
 // Statuses that prevent a sign-in. A server may still let deactivated accounts sign in.
@@ -245,7 +245,7 @@ func lookupProblem(id string, err error) error {
 	case errors.Is(err, errNobody), errors.Is(err, identity.ErrDIDNotFound):
 		return wiki.WithCause("nobody", wiki.Problemf(wiki.ErrNotFound, handleField, "No account found for %s. Check the spelling.", id))
 	case errors.Is(err, errUnreachable):
-		return wiki.WithCause("handle host silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server of %s can't be asked right now whose handle that is. Try again in a few minutes, or sign in with your DID.", id))
+		return wiki.WithCause("handle host silent", wiki.Problemf(wiki.ErrInvalid, handleField, "The server of %s can't tell us right now whose handle that is. Try again in a few minutes, or sign in with your DID.", id))
 	}
 	return statusProblem(id, err)
 }

@@ -122,7 +122,7 @@ func (e *Export) List(ctx context.Context) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{Kind: "a MediaWiki export", About: aboutExport + " Pictures aren't in such an export: zip it with the wiki's folder of images, or upload them under their names, and they appear."}
+	l := &Listing{Kind: "a MediaWiki export", About: aboutExport + " Such an export has no pictures: zip it with the wiki's images folder, or upload them afterwards under the same names."}
 	e.pages, e.paths, e.leads, e.namesOf = map[string]exportPage{}, map[mediawiki.Title]string{}, map[mediawiki.Title]redirect{}, map[string][]string{}
 	titles, err := e.readPages(ctx, mediawiki.NewReader(in), l)
 	if err != nil {

@@ -22,7 +22,7 @@ type Excerpt struct {
 	Parts   []template.HTML // whole blocks of the page
 	More    int             // number of parts not shown
 	New     bool            // the page is new: the parts are its beginning, without marks
-	// Note says why there are no parts: in words for people.
+	// Note tells the reader why there are no parts.
 	Note string
 }
 
@@ -42,7 +42,7 @@ func (s *Service) Excerpt(ctx context.Context, a wiki.Access, ch wiki.Change) (E
 	name, isPage := wiki.PageOf(ch.Path)
 	switch {
 	case !isPage:
-		return Excerpt{Note: "A file; open it to see it."}, nil
+		return Excerpt{Note: "This is a file. Open it to see it."}, nil
 	case ch.Old == ch.New:
 		return Excerpt{Note: "The text is the same."}, nil
 	}

@@ -34,7 +34,7 @@ func lagCondition(key, what string, behind time.Duration) []watch.Condition {
 		return nil
 	}
 	return []watch.Condition{{Key: key, Text: fmt.Sprintf(
-		"A save of %d minutes ago isn't in its wiki's %s yet. Nothing is lost, but it isn't found or cloned until then; look for errors in the log, and for a machine that is too busy.", int(behind.Minutes()), what)}}
+		"A save made %d minutes ago isn't in its wiki's %s yet. Nothing is lost, but searches or clones don't include it. Look for errors in the log, and check whether the machine is overloaded.", int(behind.Minutes()), what)}}
 }
 
 // fullDescriptors is the used part of the limit on open files that raises an alarm.
@@ -153,7 +153,7 @@ func (c *certificateCheck) problem(ctx context.Context, address string) string {
 	case errors.As(err, &invalid):
 		return fmt.Sprintf("Browsers refuse the certificate of %s: %v.", address, invalid.Err)
 	case errors.Is(err, outbound.ErrRefused):
-		return fmt.Sprintf("The certificate of %s can't be checked, because its name leads to a private address here. If that is meant to be, use --no-check-certificate.", address)
+		return fmt.Sprintf("The certificate of %s can't be checked, because its name leads to a private address here. If that is intended, use --no-check-certificate.", address)
 	case err != nil:
 		return fmt.Sprintf("The service can't reach itself at %s: %v. If others can, use --no-check-certificate.", address, err)
 	}

@@ -56,7 +56,7 @@ func (w *Watcher) keep() {
 		err = durable.WriteFile(w.o.File, text)
 	}
 	if err != nil {
-		w.o.Log.Warn("keeping the alarms failed: they are sent again after a restart", "err", err)
+		w.o.Log.Warn("writing the alarms file failed: after a restart, alarms are sent again", "err", err)
 		return
 	}
 	w.kept = text

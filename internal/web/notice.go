@@ -74,7 +74,7 @@ func noticeText(name string) string {
 	case "saved":
 		return "Saved."
 	case "handle":
-		return "It works: the address of this wiki is your handle now."
+		return "It works: this wiki’s address is now your handle."
 	case "created":
 		return "Created."
 	case "restoredpage":
@@ -96,7 +96,7 @@ func noticeText(name string) string {
 	case "keptchange":
 		return "Kept. It stays in the history like any other change."
 	case "keptall":
-		return "Kept. Nothing waits for you here."
+		return "Kept. There’s nothing left to review."
 	case "again":
 		return "It’s back in the list."
 	case "uploaded":
