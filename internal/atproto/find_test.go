@@ -143,6 +143,7 @@ func TestFindGivesUp(t *testing.T) {
 	if _, err := w.service.Find(t.Context(), "did:plc:owner", adaDID); !strings.Contains(problemText(t, err), "isn't responding") {
 		t.Error(err)
 	}
+	w.service.timeout = time.Minute
 	w.service.limits = limit.New(limit.Options{Rates: limit.Rates{Lookup: limit.Rate{Tokens: 9, Per: time.Minute}, SignInHost: limit.Rate{Tokens: 0, Per: time.Minute}}, Now: w.service.now})
 	if _, err := w.service.Find(t.Context(), "did:plc:owner", "ada.test"); !errors.As(err, new(*limit.Exceeded)) {
 		t.Errorf("a host over its rate limit: %v", err)

@@ -104,6 +104,9 @@ func TestFullFilesHoldTheProcess(t *testing.T) {
 	client.pace = func() {
 		if !waited {
 			waited = true
+			for limit := time.Now().Add(time.Minute); all.bytes.Load() < all.files && time.Now().Before(limit); {
+				time.Sleep(time.Millisecond)
+			}
 			select {
 			case <-ended:
 				t.Error("the process did not wait")

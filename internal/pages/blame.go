@@ -193,6 +193,10 @@ func (k *authorWalk) find(ctx context.Context, past *revisionList, i int, a *aut
 				a.inherit(open, known)
 				return nil
 			}
+			if k.steps++; k.isSpent() {
+				a.leave(open, past.read[same])
+				return nil
+			}
 			i = same
 			continue
 		}

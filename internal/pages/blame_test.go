@@ -213,6 +213,30 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	}
 }
 
+// Attack: a page alternates between two texts, so that each revision only brings one back.
+// The walk ends at its bound.
+func TestBlameOfTextThatAlternates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 60 {
+		w.writeAs(w.editor, "P", []string{"up\n", "down\n"}[i%2])
+	}
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	p := w.page("P")
+	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: time.Now()}
+	a, past := &authorship{}, &revisionList{w: c, path: p.File.Path}
+	if err := walk.find(w.ctx, past, 0, a, a.open(p.Source), p.Source); err != nil {
+		t.Fatal(err)
+	}
+	if n, unknown := a.author(0); !unknown || a.by[n].Seq != past.read[10].Seq || walk.steps > 5 {
+		t.Errorf("unknown %t, after %d steps", unknown, walk.steps)
+	}
+}
+
 // An older revision can be binary, as in an imported history. Its lines still are lines.
 func TestBlameOfBinaryText(t *testing.T) {
 	t.Parallel()

@@ -69,7 +69,11 @@ func (s *Service) Excerpt(ctx context.Context, a wiki.Access, ch wiki.Change) (E
 	defer compared()
 	e := makeExcerpt(blocks[0], blocks[1], markdown.Sections(texts[1]))
 	e.New = ch.Old == ""
-	if len(e.Parts) == 0 && e.More == 0 {
+	switch {
+	case len(e.Parts) > 0:
+	case e.More > 0:
+		e.Note = "What changed is too long to show here. Open it to see the changes."
+	default:
 		e.Note = "Only the properties or the layout of the source changed."
 	}
 	return e, nil

@@ -56,6 +56,16 @@ func TestExcerpt(t *testing.T) {
 	}
 }
 
+// A paragraph that is too long to show has a note in its place.
+func TestExcerptOfALongParagraph(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	long := strings.Repeat("word ", maxExcerptBytes/5)
+	if e := w.excerpt(long+"old\n", long+"new\n"); len(e.Parts) > 0 || e.Note == "" {
+		t.Errorf("%d parts, %d more, note %q", len(e.Parts), e.More, e.Note)
+	}
+}
+
 func TestExcerptOfANewPage(t *testing.T) {
 	t.Parallel()
 	e := newWorld(t).excerpt("", "# Head\n\none\n\ntwo\n\nthree\n\nfour\n")

@@ -59,7 +59,10 @@ func (s *Service) Review(ctx context.Context, a wiki.Access, agents *bool, limit
 	if err != nil {
 		return r, err
 	}
-	firsts := sessionsToReview(changes, agents)
+	changes = slices.DeleteFunc(changes, func(c content.WaitingChange) bool {
+		return wiki.Hidden(c.Path) || agents != nil && *agents != c.Agent
+	})
+	firsts := sessionsToReview(changes)
 	r.Files, r.More = countWaiting(changes), len(firsts) > limit
 	all, err := w.SessionsByFirst(ctx, firsts[:min(limit, len(firsts))], maxSessionCommits)
 	if err != nil {
@@ -72,14 +75,11 @@ func (s *Service) Review(ctx context.Context, a wiki.Access, agents *bool, limit
 	return r, nil
 }
 
-// sessionsToReview lists the sessions of changes, of agents, people or both: agents'
-// first, then in the order of the changes.
-func sessionsToReview(changes []content.WaitingChange, agents *bool) []int64 {
+// sessionsToReview lists the sessions of changes: agents' first, then in the order of the
+// changes.
+func sessionsToReview(changes []content.WaitingChange) []int64 {
 	var byAgents, byPeople []int64
 	for _, c := range changes {
-		if wiki.Hidden(c.Path) || agents != nil && *agents != c.Agent {
-			continue
-		}
 		list := &byPeople
 		if c.Agent {
 			list = &byAgents
@@ -206,7 +206,7 @@ func (s *Service) Keep(ctx context.Context, a wiki.Access, session, path string,
 		}
 	}
 	defer s.forgetWaiting(w, did)
-	if err := w.MarkSessionReviewed(ctx, did, found.First, upTo, keys, again); err != nil || again {
+	if err := w.MarkSessionReviewed(ctx, did, found.First, min(upTo, found.Last), keys, again); err != nil || again {
 		return err
 	}
 	return s.settleReview(ctx, w, did)

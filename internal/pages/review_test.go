@@ -125,6 +125,21 @@ func TestReview(t *testing.T) {
 	}
 }
 
+// A review of agents' or of people's changes counts only those.
+func TestReviewCountsWhatItLists(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeAs(w.editor, "Of_Bob", "x\n")
+	claude := robot(w.owner, "Claude Code")
+	w.writeAs(claude, "A", "x\n")
+	w.writeAs(claude, "B", "x\n")
+	for agents, want := range map[bool]int{true: 2, false: 1} {
+		if r, err := w.Review(w.ctx, w.owner, &agents, 10); err != nil || r.Files != want || len(r.Sessions) != 1 {
+			t.Errorf("agents %t: %d files in %d sessions, %v; want %d", agents, r.Files, len(r.Sessions), err, want)
+		}
+	}
+}
+
 // Keeping the last waiting change moves the mark, so later questions stay cheap.
 func TestReviewSettles(t *testing.T) {
 	t.Parallel()

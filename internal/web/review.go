@@ -171,7 +171,7 @@ func (h *Handler) viewFile(v *visit, s sessionView, f pages.SessionFile, until t
 		return view, err
 	}
 	view.Stat = stats[0]
-	if time.Now().After(until) {
+	if h.o.Now().After(until) {
 		view.Excerpt.Note = "Open it to see the changes."
 		return view, nil
 	}
@@ -196,7 +196,7 @@ func (h *Handler) showSession(v *visit) error {
 	}
 	p := &sessionPage{Frame: h.frame(v, "Session")}
 	p.NoIndex = true
-	if p.Session, err = h.viewSession(v, s, stats[0], "session", true, time.Now().Add(excerptTime)); err != nil {
+	if p.Session, err = h.viewSession(v, s, stats[0], "session", true, h.o.Now().Add(excerptTime)); err != nil {
 		return err
 	}
 	return h.render(v, http.StatusOK, "session", p)
@@ -221,9 +221,9 @@ func (h *Handler) showNew(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := &newPage{Frame: h.frame(v, "Since you last looked"), Says: sayReview(review, h.byline), By: by, UpTo: review.UpTo, More: review.More}
+	p := &newPage{Frame: h.frame(v, "Since you last looked"), Says: sayReview(review, by, h.byline), By: by, UpTo: review.UpTo, More: review.More}
 	p.NoIndex = true
-	until, opened := time.Now().Add(firstExcerpts), 0
+	until, opened := h.o.Now().Add(firstExcerpts), 0
 	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, review.Sessions, firstExcerpts/2)
 	if err != nil {
 		return err
@@ -239,14 +239,16 @@ func (h *Handler) showNew(v *visit) error {
 	return h.render(v, http.StatusOK, "new", p)
 }
 
-// sayReview says since when, who changed how much.
-func sayReview(r pages.Review, byline func(wiki.Author) string) string {
+// sayReview says since when, who changed how much: of agents, of people, or of all, as By
+// of a newPage says.
+func sayReview(r pages.Review, by string, byline func(wiki.Author) string) string {
 	since := "In the last 30 days"
 	if !r.Since.IsZero() {
 		since = "You last kept everything on " + r.Since.UTC().Format("2 January at 15:04 UTC") + ". Since then"
 	}
 	if len(r.Sessions) == 0 {
-		return since + ", nobody else changed anything."
+		who := map[string]string{"": "nobody else", "agents": "no agent", "people": "no other person"}[by]
+		return since + ", " + who + " changed anything."
 	}
 	var names []string
 	for _, s := range r.Sessions {

@@ -27,7 +27,7 @@ func TestReviewOfSessions(t *testing.T) {
 	}
 	ada.get(testPlatform + "/app/").has(`/-/new">Review <span class="count">3<`)
 	page().has("Everything").lacks("Kept</span>")
-	ada.get(on("ada", "/-/new?by=people")).want(http.StatusOK).has("Suns").lacks("Moons")
+	ada.get(on("ada", "/-/new?by=people")).want(http.StatusOK).has("Suns", "bob made 1 change.").lacks("Moons")
 	do := func(b *browser, action, page string) *answer {
 		return b.post(on("ada", "/-/new"), url.Values{"action": {action}, "session": {first.Commit}, "page": {page}, "upto": {"1000"}})
 	}
