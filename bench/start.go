@@ -108,7 +108,8 @@ func (b *bench) startServe(data string) (time.Duration, error) {
 	return took, err
 }
 
-// crowd adds wikis that are never opened, until there are n: links to the files of bob.
+// crowd adds wikis until there are n. They are never opened; their files are hard
+// links to bob's.
 func crowd(data string, n int) error {
 	platform, err := sql.Open("sqlite", filepath.Join(data, "robot.db"))
 	if err != nil {

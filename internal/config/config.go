@@ -34,7 +34,7 @@ type Config struct {
 	Showcase []string
 	// NoSemanticSearch disables the embedding model.
 	NoSemanticSearch bool
-	MemoryMB         int    // that the garbage collector aims for; 0 means DefaultMemoryMB
+	MemoryMB         int    // target of the garbage collector; 0 means DefaultMemoryMB
 	Signup           Signup // the sign-up policy
 	NewWikis         int    // allowed in 24 hours; 0 for no limit
 	Watch            Watch  // metrics and alerts
@@ -52,7 +52,7 @@ type Config struct {
 	Contact        string   // email or web address of the operator, or ""
 	Terms, Privacy string   // in Markdown, instead of ours; or ""
 	OpenWikis      int      // databases open at once; 0 for the default
-	// SlowRequest is the time from which on a request is logged; 0 for never.
+	// SlowRequest is how long a request must take to be logged; 0 for never.
 	SlowRequest time.Duration
 	AccessLog   Access
 	Test        Test // zero except in tests of "robot serve"
@@ -75,7 +75,7 @@ const (
 // DefaultMemoryMB is enough for some hundred wikis in use at a time.
 const DefaultMemoryMB = 256
 
-// Memory is what the garbage collector aims for, in bytes.
+// Memory is the garbage collector's memory target, in bytes.
 func (c Config) Memory() int64 { return int64(cmp.Or(c.MemoryMB, DefaultMemoryMB)) << 20 }
 
 // ServiceName is the service's name for people.

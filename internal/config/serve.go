@@ -42,15 +42,15 @@ type ServeFlags struct {
 	MaxMembers       int      `name:"max-members" env:"ROBOT_MAX_MEMBERS" default:"3" placeholder:"N" help:"Members that a wiki can have besides its owner (${default})."`
 	MaxMB            int64    `name:"max-mb" env:"ROBOT_MAX_MB" default:"50" placeholder:"MB" help:"Size of a wiki's current files (${default}); ten times that with its history."`
 	WikisPerPerson   int      `name:"wikis-per-person" env:"ROBOT_WIKIS_PER_PERSON" default:"1" placeholder:"N" help:"Wikis that one person can own (${default})."`
-	HandleResolver   string   `name:"handle-resolver" env:"ROBOT_HANDLE_RESOLVER" default:"https://public.api.bsky.app" placeholder:"URL" help:"Service to ask for the account of a handle when the handle's own servers don't answer (${default}); none for no service."`
+	HandleResolver   string   `name:"handle-resolver" env:"ROBOT_HANDLE_RESOLVER" default:"https://public.api.bsky.app" placeholder:"URL" help:"Service that resolves handles at sign-in when their own servers don't answer (${default}); none for no service."`
 	AccountServer    string   `name:"account-server" env:"ROBOT_ACCOUNT_SERVER" default:"https://bsky.social" placeholder:"URL" help:"Server that the sign-in form offers to people who enter no account, or have none (${default})."`
-	NoCompletion     bool     `name:"no-handle-completion" env:"ROBOT_NO_HANDLE_COMPLETION" help:"Don't complete handles on the sign-in form. Otherwise what people type there goes through this service to --handle-resolver."`
+	NoCompletion     bool     `name:"no-handle-completion" env:"ROBOT_NO_HANDLE_COMPLETION" help:"Don't complete handles on the sign-in form. Without this flag, text typed there is sent to --handle-resolver, through this service."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
-	MemoryMB         int      `name:"memory-mb" env:"ROBOT_MEMORY_MB" default:"256" placeholder:"MB" help:"Memory that the garbage collector aims for (${default}). Caches get at most three fifths of it. Reading many wikis with less is slower."`
+	MemoryMB         int      `name:"memory-mb" env:"ROBOT_MEMORY_MB" default:"256" placeholder:"MB" help:"Memory target of the garbage collector (${default}). Caches get at most three fifths of it. With less, reading many wikis is slower."`
 	WatchFlags
 	OpenWikis      int           `name:"open-wikis" env:"ROBOT_OPEN_WIKIS" placeholder:"N" help:"Wikis whose databases are open at once (200, or fewer if the limit on file descriptors is low)."`
-	SlowRequest    time.Duration `name:"slow-request" env:"ROBOT_SLOW_REQUEST" default:"2s" placeholder:"DURATION" help:"Log requests that take so long (${default}), with where the time was spent; 0 for none."`
-	AccessLog      string        `name:"access-log" env:"ROBOT_ACCESS_LOG" enum:"off,on,addresses" default:"off" placeholder:"WHAT" help:"Log each request: off, on, or addresses for the address of the client, too. Never with a page's name, a query or a token."`
+	SlowRequest    time.Duration `name:"slow-request" env:"ROBOT_SLOW_REQUEST" default:"2s" placeholder:"DURATION" help:"Log requests that take at least this long (${default}), and where the time was spent; 0 for none."`
+	AccessLog      string        `name:"access-log" env:"ROBOT_ACCESS_LOG" enum:"off,on,addresses" default:"off" placeholder:"WHAT" help:"Log each request: off, on, or addresses to include the client's address. Page names, queries and tokens are never logged."`
 	AccessLifetime time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"Lifetime of an agent's access token before it must be refreshed (${default}): a minute to 30 days. Revocation takes effect at once."`
 	TestPin        []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: rejected unless the public address is a test name."`
 	TestCA         string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, like --test-pin."`
@@ -59,7 +59,7 @@ type ServeFlags struct {
 	TestLifetime   time.Duration `name:"test-lifetime" env:"ROBOT_TEST_LIFETIME" hidden:"" placeholder:"DURATION" help:"How long a sign-in can take. For tests, like --test-pin."`
 }
 
-// minMemoryMB is what a service needs that nobody uses.
+// minMemoryMB is what an idle service needs.
 const minMemoryMB = 64
 
 // A Test holds settings allowed only on a service with a test name.

@@ -18,7 +18,7 @@ type WatchFlags struct {
 	MetricsToken string        `name:"metrics-token" env:"ROBOT_METRICS_TOKEN" placeholder:"TOKEN" help:"Token required to read metrics: Authorization: Bearer TOKEN."`
 	Backup       string        `name:"backup" env:"ROBOT_BACKUP" placeholder:"DIR" help:"Backup directory to watch: alert when a backup fails or is late."`
 	BackupEvery  time.Duration `name:"backup-every" env:"ROBOT_BACKUP_EVERY" default:"1h" placeholder:"DURATION" help:"How often backups are taken (${default}): the alarm is raised two hours after one is due. Verifications are expected daily."`
-	Offsite      string        `name:"offsite-marker" env:"ROBOT_OFFSITE_MARKER" placeholder:"FILE" help:"File that the job which copies backups elsewhere touches when it succeeds: alert when that is 26 hours ago."`
+	Offsite      string        `name:"offsite-marker" env:"ROBOT_OFFSITE_MARKER" placeholder:"FILE" help:"File that the job for copying backups elsewhere touches when it succeeds: alert when that was 26 hours ago."`
 	Certificate  bool          `name:"check-certificate" env:"ROBOT_CHECK_CERTIFICATE" default:"true" negatable:"" help:"Connect to the public address every six hours, and alert when its certificate is invalid or expires within 14 days."`
 	Webhook      string        `name:"alert-webhook" env:"ROBOT_ALERT_WEBHOOK" placeholder:"URL" help:"Post alarms as JSON to this URL: https, or http on loopback."`
 	MailTo       string        `name:"alert-mail" env:"ROBOT_ALERT_MAIL" placeholder:"ADDRESS" help:"Send alarms to this email address."`
