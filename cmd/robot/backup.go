@@ -15,7 +15,7 @@ import (
 	"robot.wtf/internal/service"
 )
 
-// openBackups opens a directory of backups, with write also for writing.
+// openBackups opens a directory of backups, for writing only if write is set.
 func openBackups(ctx context.Context, dir string, write bool) (*backup.Repository, error) {
 	return backup.Open(ctx, dir, write, time.Now, textLog(slog.LevelInfo, false))
 }

@@ -357,7 +357,7 @@ func (l *live) runImport(slug string, bundle []byte) (stop func()) {
 }
 
 // comparesReaders fails the test unless readers of ada's wiki wait at most twice as long
-// while something goes on. Other load on the machine makes them wait too. So they are
+// while something goes on. Other load on the machine also makes them wait, so they are
 // compared, round by round, with readers alone and with readers beside one goroutine that
 // computes, which is a wiki's share. It returns the cost of all rounds.
 func (l *live) comparesReaders(t *testing.T, address string, during func() (stop func())) (total readersRound) {

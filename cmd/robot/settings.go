@@ -15,7 +15,7 @@ import (
 	"robot.wtf/internal/typo"
 )
 
-// settingsFile reads the JSON file of --config. A member that is no flag is an error.
+// settingsFile reads the JSON file of --config. A member that isn't a flag is an error.
 func settingsFile(r io.Reader) (kong.Resolver, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -32,7 +32,7 @@ func settingsFile(r io.Reader) (kong.Resolver, error) {
 	return settings{values, slices.Sorted(maps.Keys(members))}, nil
 }
 
-// settings are those of a file.
+// settings are the members of a settings file.
 type settings struct {
 	kong.Resolver
 	members []string
@@ -51,8 +51,8 @@ func (s settings) Validate(app *kong.Application) error {
 	return unknown("member %q of the settings file", s.members, known)
 }
 
-// otherVariables are variables of the environment that aren't flags: of the embedding
-// model, and of the project's tests.
+// otherVariables are environment variables that don't belong to a flag: those of the
+// embedding model and of the project's tests.
 var otherVariables = map[string]bool{
 	"ROBOT_MINILM_PATH": true, "ROBOT_LONG": true, "ROBOT_SLOW": true, "ROBOT_NODE_MODULES": true, "ROBOT_BINARY": true, "ROBOT_VAULTS": true,
 }
@@ -90,8 +90,8 @@ func unknown(format string, names []string, known map[string]bool) error {
 	return errors.Join(errs...)
 }
 
-// variablesOf returns the variables of the environment that a command and those below
-// it read.
+// variablesOf returns the environment variables that a command and its subcommands
+// read.
 func variablesOf(node *kong.Node) []string {
 	var all []string
 	for _, flag := range node.Flags {

@@ -75,8 +75,8 @@ func TestCommitNamesKeptKeys(t *testing.T) {
 	}
 }
 
-// A dry run tells which links would lead nowhere, and which elsewhere, as the commit does
-// when it is made, and the deletion of one page.
+// A dry run tells which links would lead nowhere or elsewhere, and the commit tells which
+// do. So does the deletion of one page.
 func TestCommitTellsOfChangedLinks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

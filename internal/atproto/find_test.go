@@ -96,7 +96,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// Declared and Publication read what an account says, and no more.
+// Declared and Publication return what an account says, unverified.
 func TestReadAccount(t *testing.T) {
 	w := newWorld(t)
 	w.handles["ada.test"] = "" // not asked

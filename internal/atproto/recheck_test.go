@@ -63,7 +63,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// An invited account that has a handle now takes it from the account that had it.
+// An invited account takes its handle from the account that had it before.
 func TestInviteTakesTheHandle(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -54,8 +54,8 @@ func (w *world) knows(handle string) {
 
 const wellKnown = "ada.test/.well-known/atproto-did"
 
-// Each way to resolve a handle fails in each way: want is the handle of the account that
-// is found, or the cause of the failure.
+// Each way to resolve a handle fails in each possible way: want is the handle of the
+// account that is found, or the cause of the failure.
 func TestResolveHandle(t *testing.T) {
 	t.Parallel()
 	type change = func(w *world)
@@ -222,7 +222,7 @@ func TestVerifyHandle(t *testing.T) {
 }
 
 // What happens between start and callback doesn't take a person's handle away, unless it
-// contradicts it. A directory that fails is to blame itself, before the code is spent.
+// contradicts it. If the directory fails, the error names it, and the code isn't spent.
 func TestHandleAtCallback(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

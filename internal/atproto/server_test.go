@@ -81,7 +81,7 @@ func TestStartAtServer(t *testing.T) {
 	}
 }
 
-// A new account is asked for where the server supports that.
+// The request asks for a new account if the server supports that.
 func TestCreateAccount(t *testing.T) {
 	for _, supported := range []bool{true, false} {
 		w := newWorld(t)

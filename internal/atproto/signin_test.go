@@ -508,7 +508,7 @@ func TestRevocationIsNotAwaited(t *testing.T) {
 	}
 }
 
-// A server that can't take part gets a clear refusal, with advice that is true.
+// A server that can't take part is refused with advice that is true.
 func TestUnsuitableServers(t *testing.T) {
 	const resource, server = "pds.test/.well-known/oauth-protected-resource", "as.test/.well-known/oauth-authorization-server"
 	at := func(address string) func(*world) {

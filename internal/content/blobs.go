@@ -72,16 +72,16 @@ func storedDelta(base string, delta []byte) ([]byte, error) {
 }
 
 // A small blob is stored in the row of the commit that brought it, so that a save
-// writes one page for both; others are rows of other_blobs. commit_blobs finds those
-// with commits by their ids, except for the commits after the last span, which are read
-// themselves. The view blobs has all.
+// writes one page for both; other blobs are rows of other_blobs. commit_blobs maps the
+// ids of small blobs to their commits, except for commits after the last span, which are
+// searched themselves. The view blobs has both kinds.
 
-// maxCommitData is the size of data up to which it fits in a page with the rest of a
+// maxCommitData is the largest size of data that fits in a page with the rest of a
 // commit's row.
 const maxCommitData = 3300 // bytes
 
-// separateBlobs are queries of the view blobs for one table each. Those that aren't
-// damaged can have the blob.
+// separateBlobs are the queries of the view blobs, one for each table. If one table is
+// damaged, the other can still have the blob.
 var separateBlobs = []string{
 	"SELECT size, data FROM other_blobs WHERE wiki = $1 AND oid = $2",
 	"SELECT blob_size, data FROM commits WHERE wiki = $1 AND blob = $2",

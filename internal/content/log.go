@@ -48,8 +48,9 @@ func fillChanges(ctx context.Context, q querier, slug string, list []wiki.Commit
 	return err
 }
 
-// fillSomeChanges reads at most about a number of changes of commits: all, or as many of
-// each. Commits of an import can have tens of thousands.
+// fillSomeChanges reads the changes of commits, up to a total of about most: if there are
+// more, it reads equally many of each commit. A commit of an import can have tens of
+// thousands.
 func fillSomeChanges(ctx context.Context, q querier, slug string, list []wiki.Commit, most int) error {
 	n, err := readChanges(ctx, q, slug, list, most)
 	if err != nil || n <= most {
@@ -70,7 +71,7 @@ func fillSomeChanges(ctx context.Context, q querier, slug string, list []wiki.Co
 }
 
 // readChanges reads the changes of commits, with one statement per changesBatch. It
-// returns how many it has read, and stops when they are more than most.
+// returns how many it has read, and stops once it has more than most.
 func readChanges(ctx context.Context, q querier, slug string, list []wiki.Commit, most int) (n int, err error) {
 	for ; len(list) > 0 && n <= most; list = list[min(len(list), changesBatch):] {
 		read, err := readChangesBatch(ctx, q, slug, list[:min(len(list), changesBatch)], most)

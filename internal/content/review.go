@@ -8,7 +8,8 @@ import (
 )
 
 // Looked returns the commit up to which a person has reviewed everything, and when they
-// said so. For somebody who never did, it is the last commit before since, at no time.
+// said so. For somebody who never did, it returns the last commit before since, and the
+// zero time.
 func (w *Wiki) Looked(ctx context.Context, did string, since time.Time) (seq int64, at time.Time, err error) {
 	var millis int64
 	err = w.queryRow(ctx, "SELECT seq, time FROM looked WHERE wiki = $1 AND did = $2", w.slug, did).Scan(&seq, &millis)
@@ -22,7 +23,7 @@ func (w *Wiki) Looked(ctx context.Context, did string, since time.Time) (seq int
 }
 
 // lastBefore returns the last commit before a time, 0 for none. Times never fall from
-// one commit to the next, so it halves the history.
+// one commit to the next, so it is a binary search.
 func (w *Wiki) lastBefore(ctx context.Context, at time.Time) (int64, error) {
 	head, _ := w.Head()
 	low, high := int64(0), head // the answer is in [low, high]

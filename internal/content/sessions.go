@@ -33,7 +33,8 @@ func (t *tx) findSession(c wiki.Commit) (int64, error) {
 }
 
 // findPredecessor returns the session and time of the newest commit by the same grant,
-// or by the same person without one; of the one before an imported commit.
+// or by the same person without one. For an imported commit, they are those of the
+// imported commit before it.
 func (t *tx) findPredecessor(c wiki.Commit) (session, at int64, err error) {
 	a := c.Author
 	if a.Imported {
@@ -58,8 +59,8 @@ func (t *tx) findPredecessor(c wiki.Commit) (session, at int64, err error) {
 	return session, at, err
 }
 
-// Sessions lists sessions, those that began last first. Of the filter it uses Author,
-// Agents, Limit, and Before for the first commit's seq; a session matches if its first
+// Sessions lists sessions, those that began last first. It uses the filter's Author,
+// Agents and Limit, and Before for the first commit's seq; a session matches if its first
 // commit does. It reads at most the first commits of each.
 func (w *Wiki) Sessions(ctx context.Context, f LogFilter, commits int) ([]Session, error) {
 	by, err := w.authorFilters(ctx, f)
@@ -100,8 +101,8 @@ func (w *Wiki) Sessions(ctx context.Context, f LogFilter, commits int) ([]Sessio
 	return w.SessionsByFirst(ctx, firsts, commits)
 }
 
-// SessionsByFirst reads sessions by the seqs of their first commits, with at most so
-// many commits of each.
+// SessionsByFirst reads sessions by the seqs of their first commits, with at most limit
+// commits of each.
 func (w *Wiki) SessionsByFirst(ctx context.Context, firsts []int64, commits int) ([]Session, error) {
 	list := make([]Session, len(firsts))
 	for i, first := range firsts {

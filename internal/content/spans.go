@@ -48,7 +48,7 @@ func (t *tx) summarizeSpan(seq int64) error {
 	return nil
 }
 
-// renewSpanIDs writes the ids of spans again, from the one of a commit on. An erasure
+// renewSpanIDs rewrites the ids of spans, from the span of a commit on. An erasure
 // changes the ids of commits, but not the authors that span_authors counts.
 func (x *eraser) renewSpanIDs(first int64) error {
 	var last int64

@@ -3,25 +3,26 @@ package githttp
 import "time"
 
 const (
-	// maxAbandoned is how long a caller's abandoned answers can have taken in
-	// the last minutes before others take the place of its next one.
+	// maxAbandoned is the total time that a caller's abandoned answers can take,
+	// over the last minutes, before others may take the place of its next one.
 	maxAbandoned = 30 * time.Second
-	// abandonedPeriod is how long the times are counted: this period and the one before.
+	// abandonedPeriod is the length of a period. The current one and the one before
+	// count.
 	abandonedPeriod = 5 * time.Minute
 	// abandonedCallers bounds the callers of a period. Beyond it, new ones aren't
 	// counted.
 	abandonedCallers = 16_384
 )
 
-// abandoned counts, by caller, how long answers took whose clients went away before the
-// end. A client that holds an answer for a few seconds, too few to be found slow, and
-// then connects again is recognized by that. The zero value is empty.
+// abandoned adds up, by caller, the time of answers whose clients went away before the
+// end. This catches clients that hold an answer for a few seconds, too briefly to count
+// as slow, and then connect again. The zero value is empty.
 type abandoned struct {
-	began         time.Time // of this period
+	began         time.Time // start of the current period
 	times, before map[string]time.Duration
 }
 
-// add counts an answer that was abandoned.
+// add counts an abandoned answer.
 func (t *abandoned) add(caller string, took time.Duration, now time.Time) {
 	t.advance(now)
 	if t.times == nil {
@@ -32,13 +33,13 @@ func (t *abandoned) add(caller string, took time.Duration, now time.Time) {
 	}
 }
 
-// of returns the time of a caller's abandoned answers.
+// of returns the total time of a caller's abandoned answers.
 func (t *abandoned) of(caller string, now time.Time) time.Duration {
 	t.advance(now)
 	return t.times[caller] + t.before[caller]
 }
 
-// advance begins another period if this one is over.
+// advance begins a new period if the current one is over.
 func (t *abandoned) advance(now time.Time) {
 	switch age := now.Sub(t.began); {
 	case age >= 2*abandonedPeriod || age < 0:

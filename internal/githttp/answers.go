@@ -22,10 +22,10 @@ const (
 	maxPreferred     = 8   // of a member; one with more is treated as a stranger
 )
 
-// answers are the answers being prepared or sent. Slow clients hold theirs for long.
-// So when they are too many, of the service or of a wiki, a newcomer takes the place of
-// another: of the oldest of the caller that has the most, of a caller that has abandoned
-// many, or else of the slowest. Members come before strangers. See evict.
+// answers are the answers being prepared or sent. Slow clients hold theirs for long. So
+// when the service or a wiki has too many, a newcomer takes the place of another answer:
+// the oldest one of the caller that has the most, one of a caller that has abandoned
+// many, or else the slowest. Members come before strangers. See evict.
 type answers struct {
 	mu        sync.Mutex
 	running   []*answer // oldest first
@@ -94,8 +94,9 @@ func boolToInt(b bool) int {
 
 // evict ends one of some answers so that a can take its place, and reports whether one
 // had to make room. A preferred caller, a member with few answers, takes any stranger's
-// place. A stranger takes that of a caller with more answers, of one that has abandoned
-// many, of one that waits for a process in a wiki with more answers, or of a slow client.
+// place. A stranger takes the place of a caller with more answers, of one that has
+// abandoned many, of an answer that waits for a process in a wiki with more of them, or
+// of a slow client.
 // So to keep strangers out, clients must read at least maxAnswers*pressedSpeed bytes a
 // second together, and members are served even then. It requires all.mu, so the answers'
 // handlers can't return meanwhile.
@@ -142,8 +143,8 @@ func heaviest(list []*answer, counts map[string]int, than string) (found *answer
 	return found
 }
 
-// mostAbandoned returns the oldest answer of the caller that has abandoned the most, nil
-// if nobody has abandoned much more than a caller.
+// mostAbandoned returns the oldest answer of the caller that has abandoned the most, or
+// nil if nobody exceeds the caller than by more than maxAbandoned.
 func (all *answers) mostAbandoned(list []*answer, than string, now time.Time) (found *answer) {
 	most := maxAbandoned + all.abandoned.of(than, now)
 	for _, a := range list {
@@ -154,8 +155,8 @@ func (all *answers) mostAbandoned(list []*answer, than string, now time.Time) (f
 	return found
 }
 
-// lastInLine returns the newest answer that waits for a process in the wiki with the most
-// of them, nil if none has more than a wiki.
+// lastInLine returns the newest waiting answer in the wiki where the most wait for a
+// process, or nil if no wiki has more of them than the wiki than.
 func lastInLine(list []*answer, than string) (found *answer) {
 	counts := map[string]int{than: 1}
 	for _, a := range list {

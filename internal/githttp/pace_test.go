@@ -154,13 +154,13 @@ func TestGreedyMembersAreNotPreferred(t *testing.T) {
 	}
 }
 
-// leaveAfter is a write to a client that goes away after a while.
+// leaveAfter is a write to a client that disconnects after a while.
 func (a *answer) leaveAfter(d time.Duration) {
 	a.wait(func() (int, error) { time.Sleep(d); return 0, net.ErrClosed })
 }
 
-// visit holds an answer of a wiki for five seconds, again and again for a while, as a
-// client does that connects again before it is found slow.
+// visit holds an answer of a wiki for five seconds, again and again for a while, like a
+// client that reconnects before it counts as slow.
 func (s *slowAnswers) visit(address, slug string, during time.Duration) {
 	for end := time.Now().Add(during); time.Now().Before(end); {
 		a, done, err := answerFrom(s.h, httptest.NewRecorder(), address, slug, "")
@@ -173,9 +173,9 @@ func (s *slowAnswers) visit(address, slug string, during time.Duration) {
 	}
 }
 
-// Attack: clients of as many networks as a wiki has answers connect again every five
-// seconds, and read nothing. Others take their places once they have done so for half a
-// minute, and keep them although the clients come back.
+// Attack: clients from as many networks as a wiki has answers reconnect every five
+// seconds, and read nothing. After half a minute of this, others take their places, and
+// keep them although the clients come back.
 func TestReturningNetworksMakeRoom(t *testing.T) {
 	testSlowAnswers(t, func(s *slowAnswers) {
 		const slug = "wiki0"
@@ -200,7 +200,7 @@ func TestReturningNetworksMakeRoom(t *testing.T) {
 	})
 }
 
-// A member whose clients go away again and again is treated as a stranger.
+// A member whose clients keep disconnecting is treated as a stranger.
 func TestReturningMembersAreNotPreferred(t *testing.T) {
 	testSlowAnswers(t, func(s *slowAnswers) {
 		for _, a := range s.fill(maxAnswers, 1<<20, wiki.Viewer) {
@@ -210,8 +210,8 @@ func TestReturningMembersAreNotPreferred(t *testing.T) {
 	})
 }
 
-// Answers that a client takes in whole, or that had to make room, aren't held against its
-// network; nor is anything after some minutes.
+// Answers that a client reads completely, or that had to make room, aren't held against
+// its network. After some minutes, nothing is.
 func TestOnlyAbandonedAnswersCount(t *testing.T) {
 	testSlowAnswers(t, func(s *slowAnswers) {
 		const network = "203.0.113.1:1"

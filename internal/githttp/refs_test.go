@@ -123,7 +123,7 @@ func TestKnownRefs(t *testing.T) {
 	}
 }
 
-// What git answers to ls-refs is taken for refs only if all of it is.
+// git's answer to ls-refs is read as refs only if every line is one.
 func TestUnreadableRefs(t *testing.T) {
 	for _, answer := range []string{"", "0000x", "0008ERR\n", "0009a b\n", "0005x0000", "zzzz0000"} {
 		if refs, err := parseRefs([]byte(answer)); err == nil {

@@ -50,9 +50,8 @@ func (g *Git) Receive(ctx context.Context, dir string, bundle io.Reader, max int
 }
 
 // Unpack reads a bundle of at most max bytes into a new directory. Until Verify has
-// passed, what the repository says is good only for refusing it: files that are too
-// large or too many. Its errors are *Refused if the bundle is the
-// cause.
+// passed, use the repository only to refuse it, because of files that are too large or
+// too many. The error is *Refused if the bundle is the cause.
 func (g *Git) Unpack(ctx context.Context, dir string, bundle io.Reader, max int64) (*Received, error) {
 	in := bufio.NewReaderSize(bundle, 64<<10)
 	refs, err := readBundleHead(in)

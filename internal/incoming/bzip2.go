@@ -20,7 +20,7 @@ type blockCounter struct {
 	level   int64
 	begun   int64 // bit where the present block begins, 0 for none
 	longest int64 // bits of the last whole block
-	bytes   int64 // which the whole blocks hold at least
+	bytes   int64 // lower bound of what the whole blocks hold
 }
 
 // bzip2Bytes returns how many bytes a bzip2 file holds at least, without unpacking it.
@@ -51,8 +51,8 @@ func bzip2Bytes(file io.Reader) (int64, error) {
 	}
 }
 
-// markShifts returns by how many bits a mark can end before the end of a window if the
-// window's fourth last byte has a value, as a set of bits.
+// markShifts returns, for each value of a window's fourth last byte, the set of shifts
+// at which a mark can end: bit n is set if it can end n bits before the window's end.
 func markShifts() (shifts [256]byte) {
 	for shift := range 8 {
 		for _, mark := range []uint64{blockMark, streamMark} {

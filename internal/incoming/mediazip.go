@@ -30,7 +30,7 @@ type ExportZip struct {
 // exportName matches names of exports.
 var exportName = regexp.MustCompile(`(?i)\.xml(\.gz|\.bz2)?$`)
 
-// maxExports bounds the files that are looked at for being an export.
+// maxExports bounds the files that are checked for being an export.
 const maxExports = 20
 
 // OpenExportZip opens a zip with an export. It fails with ErrNotExport if it has none,

@@ -43,7 +43,7 @@ func (e *Export) addRevision(p *mediawiki.Page, r mediawiki.Revision) error {
 	if len(e.revisions) >= maxRevisions {
 		return errTooManyRevisions
 	}
-	at, _ := time.Parse(time.RFC3339, r.Time) // the beginning of time if it isn't known
+	at, _ := time.Parse(time.RFC3339, r.Time) // the zero time if it is missing or malformed
 	e.revisions = append(e.revisions, pageRevision{p.Title, r, at})
 	return nil
 }

@@ -33,8 +33,8 @@ const (
 type Options struct {
 	Dir string // an empty directory for the zips within a zip, or the unpacked export; "" to ignore the former
 	Max int64  // bytes of these together
-	// Full is the error if they are more, nil for one that says so. Set it if Max is
-	// the room on a disk.
+	// Full is the error for more than Max bytes; nil means one that gives the limit.
+	// Set it if Max is the free space of a disk.
 	Full error
 	// Pages and Bytes are the wiki's limits. A compressed export, which takes long to
 	// read, is refused as soon as it exceeds them; 0 is no limit.

@@ -3,9 +3,10 @@ package markdown
 import "strings"
 
 // BlankTargets returns a line of source without the targets of its links and their
-// fragments, except after a query, and the targets, those of wikilinks with fragments.
-// Lines that differ only in where their links lead are equal without targets. Unlike RewriteLinks it needs no other lines, so it also
-// finds what only looks like a link.
+// fragments, except after a query. It also returns the targets, those of wikilinks with
+// their fragments. Without targets, lines that differ only in where their links lead are
+// equal. Unlike RewriteLinks, it sees a single line, so it also finds text that only looks
+// like a link.
 func BlankTargets(line string) (blank string, targets []string) {
 	var b strings.Builder
 	done := 0

@@ -11,9 +11,9 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Bounds of files of values (CSV) that DataTables of a page show.
+// Bounds on the files of values (CSV) that a page's DataTables show.
 const (
-	// MaxTable bounds one file, in bytes. A larger one is a link.
+	// MaxTable bounds one file, in bytes. A larger one is shown as a link.
 	MaxTable     = 1 << 20
 	maxTables    = 20
 	maxTableRows = 1_000
@@ -26,7 +26,7 @@ type tableSpec struct {
 	header           bool     // the first row has the names of the columns
 	columns          []string // numbers from first, or names; nil for all
 	first            int
-	headers          []string // shown instead of the names; nil for those
+	headers          []string // shown instead of the names; nil to show the names
 }
 
 func (d *document) tableSpec(n *widget) tableSpec {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// revert with a session takes an agent's changes of several pages back at once, and
-// keeps later changes of others.
+// revert with a session undoes an agent's changes to several pages at once, and keeps
+// later changes by others.
 func TestRevertSession(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

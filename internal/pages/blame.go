@@ -131,8 +131,8 @@ func (a *authorship) addRevision(r wiki.Revision) int32 {
 	return int32(len(a.by) - 1)
 }
 
-// cachedAuthors returns the authorship of a file at a commit, nil if it isn't cached. Of
-// each file, the one that was asked for last is.
+// cachedAuthors returns the authorship of a file at a commit, or nil if it isn't cached.
+// For each file, only the one that was computed last is.
 func (s *Service) cachedAuthors(w *content.Wiki, path, commit string) *authorship {
 	if c, ok := s.views.GetIfPresent(authorKey("by", w, path)); ok && c.(*authorship).commit == commit {
 		return c.(*authorship)
@@ -363,8 +363,8 @@ func (k *authorWalk) creditTaken(ctx context.Context, past *revisionList, mine i
 	return nil
 }
 
-// authorsThere returns the authors of the page that text was taken from, before it was,
-// and for each of some lines, as movedForm returns them, its number there, or 0.
+// authorsThere returns the authors of the page that text was taken from, as it was before,
+// and the number that each of the lines, given in movedForm, had there, or 0.
 func (k *authorWalk) authorsThere(ctx context.Context, w *content.Wiki, t content.Taking, lines []string) (*authorship, []int, error) {
 	nobody, nowhere := &authorship{}, make([]int, len(lines))
 	past := &revisionList{w: w, path: t.From, asOf: t.Seq, before: t.Seq}
@@ -464,7 +464,7 @@ func noLines(n int) openLines {
 	return open
 }
 
-// leave says of lines that they are at least as old as a revision.
+// leave records that lines are at least as old as a revision.
 func (a *authorship) leave(open openLines, r wiki.Revision) {
 	last := a.addRevision(r)
 	for _, n := range open.index {
@@ -542,7 +542,7 @@ func (p *revisionList) get(ctx context.Context, i int) (*wiki.Revision, error) {
 	return &p.read[i], nil
 }
 
-// maxBack is how many revisions back a page can have had the text that it has again.
+// maxBack is how many revisions back sameText looks.
 const maxBack = 10
 
 // sameText returns the next older revision with the text of the i-th; 0 if none of the

@@ -16,7 +16,7 @@ import (
 )
 
 // blamed lists the lines of a page that aren't blank, each with its author. The authors
-// beside the page must be the same, as often as they are known.
+// beside the page must be the same, where they are known.
 func (w *world) blamed(name string) (list []string) {
 	w.t.Helper()
 	lines, err := w.Blame(w.ctx, w.owner, name, "")
@@ -87,7 +87,7 @@ func TestBlameFollowsMovedText(t *testing.T) {
 	}
 }
 
-// Who undoes a change, or restores a page, gives its lines back to their authors.
+// Undoing a change, or restoring a page, gives its lines back to their authors.
 func TestBlameOfTextThatCameBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -157,7 +157,8 @@ func TestBlameOfRandomMoves(t *testing.T) {
 	}
 }
 
-// A commit that moves pages can also change text, which is by its author.
+// A commit that moves pages can also change text, which is credited to the commit's
+// author.
 func TestBlameOfEditsBesideMoves(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -237,7 +238,7 @@ func TestBlameOfTextThatAlternates(t *testing.T) {
 	}
 }
 
-// An older revision can be binary, as in an imported history. Its lines still are lines.
+// An older revision can be binary, as in an imported history. Its lines still count.
 func TestBlameOfBinaryText(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

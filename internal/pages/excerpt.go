@@ -79,7 +79,7 @@ func (s *Service) Excerpt(ctx context.Context, a wiki.Access, ch wiki.Change) (E
 	return e, nil
 }
 
-// unreadableExcerpt notes why a page can't be rendered, if that is no fault.
+// unreadableExcerpt notes why a page can't be rendered, unless that is a failure of ours.
 func unreadableExcerpt(err error) (Excerpt, error) {
 	var p *wiki.Problem
 	if errors.As(err, &p) {
@@ -392,8 +392,8 @@ func markWords(old, now []token) string {
 	return m.b.String()
 }
 
-// nextOrigin returns the old word, from 1, of the first new word from n on that has one,
-// or the one after the last of them.
+// nextOrigin returns the number, from 1, of the old word that the first new word from n
+// on came from, or last+1 if none came from an old word.
 func nextOrigin(from []int, n, last int) int {
 	for ; n < len(from); n++ {
 		if from[n] > 0 {

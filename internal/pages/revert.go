@@ -19,7 +19,7 @@ type UndoRequest struct {
 	Write
 	Commit   string // to undo, or
 	Session  string // a commit of the session to undo, and
-	Path     string // the file or page to undo its changes of; "" for all, or
+	Path     string // the only file or page whose changes to undo; "" for all, or
 	Name     string // the page or attachment, which may be deleted, and
 	Revision string // the revision to restore
 	Texts    bool   // set Undone.Files

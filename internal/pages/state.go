@@ -50,7 +50,7 @@ type Basis struct {
 	below   int
 }
 
-// Name is the page's.
+// Name returns the page's name.
 func (b *Basis) Name() wiki.PageName { return b.name }
 
 // Weight is the memory that a basis takes in bytes, without strings that it shares.

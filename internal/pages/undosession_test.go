@@ -19,8 +19,8 @@ func (w *world) undoSession(commit, path string) (Undone, error) {
 	return w.Undo(w.ctx, w.editor, UndoRequest{Session: commit, Path: path})
 }
 
-// One commit takes an agent's changes of several pages back, with moves, deletions and
-// files, and keeps the text that others wrote in between. Undoing that gives back everything.
+// One commit undoes an agent's changes to several pages, with moves, deletions and files,
+// and keeps the text that others wrote in between. Undoing that commit restores everything.
 func TestUndoSession(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,8 +161,8 @@ func TestUndoSessionOfASwap(t *testing.T) {
 	}
 }
 
-// A page that others moved, and the session moved again, goes back to the name by others,
-// without the session's text.
+// A page that others moved, and the session moved again, gets back the name that others
+// gave it, without the session's text.
 func TestUndoSessionOfAPageThatMovedTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -196,7 +196,7 @@ func TestUndoSessionRefusals(t *testing.T) {
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
-// A twin is a page in the history as it happened, and as if a session had never been.
+// A twin is a page in the history as it happened, and in one without the session.
 type twin struct{ real, without []string }
 
 // edit makes one random change to both, with lines that occur once. mine is a change of
@@ -232,8 +232,8 @@ func (p *twin) edit(t *rapid.T, line string, mine bool) {
 
 func text(lines []string) string { return strings.Join(lines, "\n") + "\n" }
 
-// Where lines are unique, undoing a session is never having made it, unless a conflict
-// is reported. Undoing the undo gives back the state before, byte for byte.
+// Where lines are unique, undoing a session leaves the wiki as if it had never been made,
+// unless a conflict is reported. Undoing the undo gives back the state before, byte for byte.
 func TestUndoSessionProperty(t *testing.T) {
 	t.Parallel()
 	setRapidChecks(t, 40, 1000)

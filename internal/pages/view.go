@@ -132,7 +132,7 @@ type View struct {
 	Backlinks  []Backlink
 	Related    []wiki.PageName // pages with similar meaning; nil for old revisions
 	Below      int             // number of subpages
-	Basis      *Basis          // what all this was made from; nil for old revisions
+	Basis      *Basis          // everything the view depends on; nil for old revisions
 	// Provisional says that the same page can look different the next time, because
 	// rendering it took too long or a target couldn't be read. It isn't to be cached.
 	Provisional bool

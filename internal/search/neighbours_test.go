@@ -11,8 +11,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Whatever changes, following the neighbours of before has the result of comparing all
-// pages.
+// Whatever changes, following the earlier neighbours gives the same result as comparing
+// all pages.
 func TestNeighboursFollowChanges(t *testing.T) {
 	t.Parallel()
 	u := newWorld(t)
@@ -65,7 +65,7 @@ func TestNeighboursFollowChanges(t *testing.T) {
 	}
 }
 
-// While a page's new text has no vector, its neighbours are those of before.
+// While a page's new text has no vector, it keeps its earlier neighbours.
 func TestNeighboursOfNewText(t *testing.T) {
 	t.Parallel()
 	u := newWorld(t)

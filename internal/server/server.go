@@ -69,8 +69,8 @@ type Options struct {
 	// client's address from X-Forwarded-For as RemoteAddr.
 	Proxies []netip.Prefix
 	Metrics *Metrics // can be nil
-	// Slow is the time from which on a request is logged, with where it was spent; 0
-	// for never. Streams of events don't count.
+	// Slow is how long a request must take to be logged, with where the time was
+	// spent; 0 for never. Streams of events don't count.
 	Slow time.Duration
 	// Access logs every request, AccessAddress also the client's address.
 	Access, AccessAddress bool

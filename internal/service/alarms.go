@@ -37,10 +37,10 @@ func lagCondition(key, what string, behind time.Duration) []watch.Condition {
 		"A save made %d minutes ago isn't in its wiki's %s yet. Nothing is lost, but searches or clones don't include it. Look for errors in the log, and check whether the machine is overloaded.", int(behind.Minutes()), what)}}
 }
 
-// fullDescriptors is the used part of the limit on open files that raises an alarm.
+// fullDescriptors is the share of the limit on open files that raises an alarm.
 const fullDescriptors = 0.8
 
-// checkDescriptors reports that the process has nearly as many files open as it may.
+// checkDescriptors reports that the process has nearly as many files open as its limit allows.
 func checkDescriptors(context.Context) []watch.Condition {
 	var limit syscall.Rlimit
 	open, err := os.ReadDir("/dev/fd") // one entry for each, on Linux and macOS
@@ -58,14 +58,14 @@ func descriptorsCondition(open int, limit uint64) []watch.Condition {
 		"%d files and connections are open, and the limit is %d. When it is reached, connections are refused: raise it with LimitNOFILE= in the unit.", open, limit)}}
 }
 
-// An errorRate watches which part of the answers are errors of the service's own.
+// An errorRate watches which share of the answers are errors of the service.
 type errorRate struct {
 	answered func() (all, failed uint64) // since the start
 	last     [][2]uint64                 // of the last rounds, oldest first
 }
 
-// The error rate is that of the last five rounds. It is an alarm from so many errors
-// on, and from so large a part of all answers.
+// An alarm is raised if, over the last rounds, the number of errors and their share of
+// all answers both reach these.
 const (
 	errorRounds   = 5
 	alarmingCount = 20
@@ -85,8 +85,8 @@ func (e *errorRate) check(context.Context) []watch.Condition {
 	return []watch.Condition{{Key: "errors", Text: fmt.Sprintf("%d of the last %d answers were errors of the service (status 500 or more). The log has their causes.", failed, all)}}
 }
 
-// The certificate is looked at so often, and again soon after a failure. Two failures
-// in a row are reported.
+// The certificate is checked every certificateEvery, and after a failure again after
+// certificateRetry. Two failures in a row are reported.
 const (
 	certificateEvery = 6 * time.Hour
 	certificateRetry = 10 * time.Minute
@@ -118,7 +118,7 @@ func (c *certificateCheck) check(ctx context.Context) []watch.Condition {
 	return c.found
 }
 
-// look connects to each address. A failure is reported when it happens twice.
+// look connects to each address. It reports a failure when it happens twice in a row.
 func (c *certificateCheck) look(ctx context.Context) {
 	text := ""
 	for _, address := range c.addresses {

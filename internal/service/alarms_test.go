@@ -104,8 +104,8 @@ func newCertificate(t *testing.T, end time.Time) (tls.Certificate, *x509.CertPoo
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
 }
 
-// The certificate is looked at as a stranger sees it, through the guarded client. A
-// failure counts when it happens twice.
+// The certificate is checked as a stranger sees it, through the guarded client. A
+// failure counts when it happens twice in a row.
 func TestCertificateIsAnAlarm(t *testing.T) {
 	for _, test := range []struct {
 		name, address string

@@ -24,7 +24,7 @@ type Cost struct {
 	Sent     int64 // bytes of answers
 }
 
-// maxCosts bounds the wikis in a sample, because anybody can ask for names of none.
+// maxCosts bounds the wikis in a sample, because anyone can send requests for wikis that don't exist.
 const maxCosts = 10_000
 
 // A meter counts what wikis cause while a sample is taken.

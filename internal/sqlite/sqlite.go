@@ -89,8 +89,8 @@ func Open(file string, o Options) (*sql.DB, error) {
 }
 
 // pageMemory bounds the page caches of all connections of the process together, in bytes.
-// From there on a cache reuses its own pages; the file system has those that it drops in
-// memory anyway.
+// Beyond it, a cache reuses its own pages. The file system's cache usually still has the
+// pages that it drops.
 const pageMemory = 8 << 20
 
 // logLimit is the size in bytes that a write-ahead log is cut down to after a large

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Size is what a wiki held at a time. Its own database is right at any time; this
-// copy spares opening every wiki for a list.
+// A Size is what a wiki held when it was last counted. The wiki's own database always has
+// the present size; with this copy, lists needn't open every wiki.
 type Size struct {
 	Pages, Files int // files besides pages are attachments
 	Current      int64

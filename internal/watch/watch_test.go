@@ -75,8 +75,8 @@ func TestNotifiesEachOnce(t *testing.T) {
 	}
 }
 
-// A restart repeats no alarm, and forgets neither one that a notifier hasn't delivered
-// nor the end of one.
+// A restart doesn't repeat alarms, and forgets neither undelivered alarms nor the end of
+// an alarm.
 func TestAlarmsSurviveARestart(t *testing.T) {
 	now := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
 	file := filepath.Join(t.TempDir(), "alarms.json")

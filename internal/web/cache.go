@@ -45,8 +45,8 @@ type finishedPage struct {
 }
 
 // finishedPages caches pages, bounded by their total size and by that of each wiki. They
-// are kept compressed, because almost all readers get them so; texts has those that
-// others asked for last.
+// are kept compressed, because almost all readers get them so; texts has the
+// uncompressed pages that the other readers asked for last.
 type finishedPages struct {
 	cache *budget.Cache[finishedKey, *finishedPage]
 	texts *budget.Cache[textKey, []byte]
@@ -181,7 +181,8 @@ func (h *Handler) isCurrent(v *visit, p *finishedPage) bool {
 	return true
 }
 
-// isBeside reports whether the page would still be at its address, and the same beside it.
+// isBeside reports whether the request's address still leads to the page, and the tree
+// and count beside it are the same.
 func (h *Handler) isBeside(v *visit, p *finishedPage) bool {
 	name := string(p.basis.Name())
 	now, err := h.readBeside(v, name)

@@ -23,7 +23,7 @@ func (w *testWiki) kept(path string) *finishedPage {
 	return p
 }
 
-// A save keeps the finished pages whose answer it doesn't change.
+// A save keeps the finished pages that it doesn't change.
 func TestSavesKeepOtherPages(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)
@@ -92,7 +92,7 @@ func TestSavesCostOtherPagesNothing(t *testing.T) {
 	}
 }
 
-// The first reader doesn't wait for the best compression; the second one causes it.
+// The first reader doesn't wait for the best compression; the second one triggers it.
 func TestPagesAreCompressedWellTheSecondTime(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)
@@ -106,7 +106,7 @@ func TestPagesAreCompressedWellTheSecondTime(t *testing.T) {
 	}
 }
 
-// A page that is taken down is gone at once, also where it is embedded.
+// A page that is taken down disappears at once, also where it is embedded.
 func TestTakedownsReachFinishedPages(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)

@@ -21,7 +21,7 @@ const (
 	sessionsReviewed = 20
 	filesNamed       = 6  // of a session in a list
 	filesShown       = 40 // of an open session
-	filesOpened      = 8  // sessions with so many files are open at first, while others of them are shown
+	filesOpened      = 8  // the first sessions are open, up to this many files together
 	editsShown       = 40 // commits of a session
 
 	// excerptTime bounds the time for the excerpts of one page. Later files have none.

@@ -74,8 +74,8 @@ type treeItem struct {
 }
 
 // treeItems returns the content of a folder of the tree with the folders on the way
-// to a path opened. Of many entries it returns those around the path, and a link to
-// the others.
+// to a path opened. If there are many entries, it returns those around the path, and a
+// link to the rest.
 func treeItems(nodes []*pages.Node, folder, path string) []treeItem {
 	shown, left := branchAround(nodes, path)
 	list := make([]treeItem, 0, len(shown)+1)
