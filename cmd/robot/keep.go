@@ -11,12 +11,12 @@ import (
 )
 
 type keepCommand struct {
-	Snapshot string `arg:"" optional:"" help:"Name of a backup, or \"newest\". Without one, the kept backups are listed."`
+	Snapshot string `arg:"" optional:"" help:"Name of a backup, or \"newest\". Without one, all backups are listed, and which are kept."`
 	Backup   string `required:"" env:"ROBOT_BACKUP" placeholder:"DIR" type:"path" help:"Directory with the backups."`
 	Release  bool   `help:"Let this backup be pruned like the others."`
 }
 
-// Run keeps or releases a backup, or lists the kept ones.
+// Run keeps or releases a backup, or lists all of them.
 func (c keepCommand) Run(ctx context.Context) (err error) {
 	if c.Snapshot == "" && c.Release {
 		return errors.New("name the backup to release: robot admin keep lists the backups")

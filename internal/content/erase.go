@@ -94,7 +94,7 @@ func (w *Wiki) Erase(ctx context.Context, e Erasure) (report ErasureReport, err 
 		return err
 	}, func() {
 		// No former bytes may be left on disk, not even in unused space.
-		w.replaceHead(ctx, next, "overwriting erased bytes failed: they are in unused space of the database")
+		w.replaceHead(ctx, next, "overwriting erased bytes failed: they remain in unused space of the database")
 	})
 	if err != nil {
 		return ErasureReport{}, wrapError(err, "erase from %s", w.slug)

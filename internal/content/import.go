@@ -99,7 +99,7 @@ func (w *Wiki) Import(ctx context.Context, p *Import, in ImportData) error {
 		next, err = i.writeHistory(ctx)
 		return err
 	}, func() {
-		w.replaceHead(ctx, next, "shrinking the database after an import failed: later saves use the space")
+		w.replaceHead(ctx, next, "shrinking the database after an import failed: later saves reuse the space")
 	})
 	if err != nil {
 		return wrapError(err, "import into %s", w.slug)

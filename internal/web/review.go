@@ -239,8 +239,8 @@ func (h *Handler) showNew(v *visit) error {
 	return h.render(v, http.StatusOK, "new", p)
 }
 
-// sayReview says since when, who changed how much: of agents, of people, or of all, as By
-// of a newPage says.
+// sayReview says who changed how much, and since when. by limits this to agents or
+// people, see newPage.By.
 func sayReview(r pages.Review, by string, byline func(wiki.Author) string) string {
 	since := "In the last 30 days"
 	if !r.Since.IsZero() {
