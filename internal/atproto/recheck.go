@@ -58,7 +58,12 @@ func (s *Service) recheck(ctx context.Context, person wiki.User) {
 	if err != nil {
 		s.log.Info("checking a member's handle failed", "did", person.DID, "err", err)
 	}
-	if err := s.store.SetHandle(ctx, person.DID, handle); err != nil {
+	if handle == person.Handle { // perhaps unverified, so it takes nothing from another account
+		err = s.store.SetHandleChecked(ctx, person.DID)
+	} else {
+		err = s.store.SetHandle(ctx, person.DID, handle)
+	}
+	if err != nil {
 		s.log.Error("storing a member's handle failed", "did", person.DID, "err", err)
 	}
 }

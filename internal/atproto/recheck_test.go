@@ -63,6 +63,26 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// While an account is checked, another can verify its handle. A check that learns nothing
+// doesn't take the handle back.
+func TestRecheckTakesNoHandle(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.knows("ada.test")
+	before, err := w.db.User(ctx, adaDID)
+	if err == nil {
+		err = w.db.RecordSignIn(ctx, wiki.User{DID: eveDID, Handle: "ada.test"}, "pds.test")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.handlers["plc.test/"+adaDID] = status(500)
+	w.service.recheck(ctx, before)
+	if u, err := w.db.User(ctx, eveDID); err != nil || before.Handle != "ada.test" || u.Handle != "ada.test" {
+		t.Errorf("ada had %s, eve has %s: %v", before.Handle, u.Handle, err)
+	}
+}
+
 // An invited account takes its handle from the account that had it before.
 func TestInviteTakesTheHandle(t *testing.T) {
 	w := newWorld(t)

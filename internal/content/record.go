@@ -89,6 +89,9 @@ func (s *staging) storeBlobs(changes []stagedChange) (uploads bool, err error) {
 
 // storeBlob stores a blob unless the wiki has it, and reports whether it did.
 func (s *staging) storeBlob(f *staged, deflated []byte) (bool, error) {
+	if s.blob == f.blob {
+		return false, nil // of another file of the commit
+	}
 	if s.blob != "" || len(deflated) > maxCommitData {
 		return s.tx.insertBlob(f.blob, f.size, deflated)
 	}

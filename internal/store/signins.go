@@ -118,6 +118,18 @@ func (db *DB) SetHandle(ctx context.Context, did, handle string) error {
 	return db.changeSignedIn(ctx, did, func(tx *sql.Tx) error { return db.claimHandle(ctx, tx, did, handle) })
 }
 
+// SetHandleChecked records that an account's handle was checked now and stays.
+func (db *DB) SetHandleChecked(ctx context.Context, did string) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE users SET checked = $2 WHERE did = $1`, did, db.nowMillis())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: record the check of %s: %w", did, err)
+	}
+	return nil
+}
+
 // UncheckedMembers returns at most limit owners and members of wikis whose handles were
 // last checked before a time, the oldest first.
 func (db *DB) UncheckedMembers(ctx context.Context, before time.Time, limit int) ([]wiki.User, error) {
