@@ -77,8 +77,8 @@ func (b *bench) viewMixed(s *service) (saves int, err error) {
 	return saves, nil
 }
 
-// proportional returns the memory of a process in bytes, with its share of pages that
-// others use too (PSS in proc_pid_smaps_rollup(5)).
+// proportional returns the memory of a process in bytes, with its share of the pages that
+// other processes also use (PSS in proc_pid_smaps_rollup(5)).
 func proportional(pid int) int64 {
 	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	for line := range strings.Lines(string(raw)) {

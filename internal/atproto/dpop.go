@@ -52,9 +52,9 @@ func (i tokenRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
 // (atproto.com/specs/oauth, "DPoP").
 var errNoNonce = errors.New("answer without a DPoP-Nonce")
 
-// A nonceKeeper refuses answers without a nonce to requests with proof of possession.
-// It keeps the nonce for a request that the library gives up on, because the server
-// changed it twice.
+// A nonceKeeper refuses answers without a nonce to requests with proof of possession. It
+// remembers the nonce, so that a request can be repeated when the library gives up
+// because the server changed the nonce twice.
 type nonceKeeper struct {
 	next    http.RoundTripper
 	last    string // nonce of the last answer

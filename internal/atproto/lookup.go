@@ -65,9 +65,9 @@ func (s *Service) findIdentity(ctx context.Context, id string) (*identity.Identi
 	return account, nil
 }
 
-// findByHandle returns the account of a handle. Where the handle itself says nothing,
-// it is the account that verified it last, and then the one that the handle resolver
-// names, if its document names the handle.
+// findByHandle returns the account of a handle. If the handle's own servers say nothing,
+// it is the account that verified it last (see findStored), or else the one that the
+// handle resolver names, if that account's document names the handle.
 func (s *Service) findByHandle(ctx context.Context, handle syntax.Handle) (*identity.Identity, error) {
 	did, failed := s.resolveHandle(ctx, handle)
 	if errors.Is(failed, errTwoAccounts) {

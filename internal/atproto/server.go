@@ -22,7 +22,7 @@ import (
 // chose another server.
 const defaultAccountServer = "https://bsky.social"
 
-// appHost is a web app that people enter for the default account server.
+// appHost is a web app that people enter when they mean the default account server.
 const appHost = "bsky.app"
 
 // AccountServer returns the name of the server for people who don't enter an account.
@@ -82,8 +82,8 @@ func (s *Service) targetServer(ctx context.Context, host string, create bool) (t
 	return at, nil
 }
 
-// serverAt returns the authorization server that a host is, or that it names as an
-// account's server.
+// serverAt returns the authorization server at a host: the host itself, or the one that
+// it names as an account's server.
 func (s *Service) serverAt(ctx context.Context, host string) (*oauth.AuthServerMetadata, error) {
 	if err := s.checkHost(ctx, host); err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (s *Service) serverAt(ctx context.Context, host string) (*oauth.AuthServerM
 		Servers  []string `json:"authorization_servers"`
 	}
 	err := s.readMetadata(ctx, issuer+"/.well-known/oauth-protected-resource", &resource)
-	// Servers answer under the handles of their accounts too.
+	// Servers also answer at the handles of their accounts.
 	if err == nil && resource.Resource == issuer && len(resource.Servers) > 0 {
 		issuer = resource.Servers[0]
 	}

@@ -21,7 +21,7 @@ const afterSpans = "(SELECT COALESCE(MAX(span) + 1, 0) * 64 FROM spans WHERE wik
 // spanIDs is the SQL for the column ids of span $2.
 const spanIDs = "(SELECT group_concat(substr(oid, 1, 8), '' ORDER BY seq) FROM commits WHERE wiki = $1 AND seq > $2 * 64 AND seq <= $2 * 64 + 64)"
 
-// authorColumns are what span_authors has of commits, by kind.
+// authorColumns are the columns of commits that span_authors counts, by kind.
 var authorColumns = map[string]string{"username": "username", "agent": "agent", "grant": "grant_id", "person": "iif(grant_id = '', did, '')"}
 
 // summarizeSpan writes the summary of a span if seq is that of its last commit.

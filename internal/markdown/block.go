@@ -272,8 +272,8 @@ func (g *guard) hasEnd(kind byte, rest []byte, end string) bool {
 	return false
 }
 
-// isInFormula reports whether a paragraph that is still open has a formula that is, too:
-// it began with $$ at the end of a line. It looks at each line once.
+// isInFormula reports whether an open paragraph has an open formula, one that began with
+// $$ at the end of a line. It looks at each line once.
 func (g *guard) isInFormula(last ast.Node, source []byte) bool {
 	p, ok := last.(*ast.Paragraph)
 	if !ok {

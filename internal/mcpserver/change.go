@@ -138,7 +138,7 @@ func (h *Handler) describeDeletion(ctx context.Context, c *client, r *reply, com
 	addDeletion(r, done, "Attachments deleted too: ", "Pages below stay: ", "Broken links are now on: ", "Links to it now lead to: ")
 }
 
-// describeCreation says from which pages links were taken by new ones. Without that,
+// describeCreation names the pages whose links new pages have taken over. If that fails,
 // the answer is still right.
 func (h *Handler) describeCreation(ctx context.Context, c *client, r *reply, commit string, words ours) {
 	taken, err := h.o.Pages.Creation(ctx, c.access, commit)

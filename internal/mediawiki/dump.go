@@ -50,7 +50,8 @@ func (s Span) Read(export io.ReaderAt) (string, error) {
 
 // A Reader reads the pages of an export one after another.
 type Reader struct {
-	// OnRevision, if set, gets each revision of a page, whose title is known.
+	// OnRevision, if set, is called with each revision of a page. The page's title is
+	// known by then.
 	OnRevision func(*Page, Revision) error
 
 	xml  *xmlReader

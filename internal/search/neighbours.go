@@ -27,9 +27,9 @@ type Neighbours struct {
 func (n *Neighbours) Weight() int { return 200 + len(n.query.data) + 100*len(n.Pages) }
 
 // Related returns the pages most similar to a page, by the mean of its chunks; none if
-// the model understands none of them. before is an earlier result or nil: then only the
-// pages that changed since are compared. While the page itself has no vectors, because its
-// text is new, the result is before.
+// the model understands none of them. If before, an earlier result, isn't nil, only the
+// pages that changed since are compared. While the page itself has no vectors, because
+// its text is new, the result is before.
 //
 // It uses the index as it is, without catching up, so a deleted page can still be listed.
 func (s *Service) Related(ctx context.Context, w *content.Wiki, page wiki.PageName, limit int, before *Neighbours) (*Neighbours, error) {

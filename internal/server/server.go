@@ -154,7 +154,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return closed
 }
 
-// Drain makes /ready fail, or no longer, so that a proxy sends requests elsewhere.
+// Drain makes /ready fail, so that a proxy sends requests elsewhere, or ends that.
 // Requests are answered all the same.
 func (s *Server) Drain(on bool) { s.draining.Store(on) }
 

@@ -51,7 +51,7 @@ const (
 	releasePause = 3 * time.Second
 )
 
-// releaseSoon says that such work is done for now.
+// releaseSoon is called when such work is done for now.
 func (r *releaser) releaseSoon() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

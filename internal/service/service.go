@@ -214,8 +214,8 @@ func (s *Service) Background() *background.Workers { return s.background }
 // operator's command.
 func (s *Service) Serving() bool { return s.front.Load() != nil }
 
-// Drain makes the service's readiness fail, or no longer. It reports whether the
-// service answers requests at all.
+// Drain makes /ready fail, or ends that. It reports whether the service answers requests
+// at all.
 func (s *Service) Drain(on bool) bool {
 	front := s.front.Load()
 	if front == nil {

@@ -29,8 +29,8 @@ const (
 	// leftoverAge is the age at which a directory belongs to a run that was killed.
 	leftoverAge = 24 * time.Hour
 
-	// gcPercent is how much the heap may grow before garbage is collected, as GOGC says
-	// it, unless the live heap is large: beyond memoryLimit, collections are more frequent.
+	// gcPercent is the GOGC of tests, unless the live heap is large: beyond memoryLimit,
+	// collections are more frequent.
 	gcPercent   = 400
 	memoryLimit = 1 << 30
 )

@@ -37,7 +37,7 @@ type Notice struct {
 // An error means that the notice wasn't delivered.
 type Notifier interface {
 	Notify(ctx context.Context, n Notice) error
-	// Name tells the notifiers of a Watcher apart, after a restart too.
+	// Name tells the notifiers of a Watcher apart, even after a restart.
 	Name() string
 }
 
