@@ -88,7 +88,11 @@ func (s *Service) Sizes(ctx context.Context, slugs []string) (map[string]store.S
 		delete(current, slug)
 		if size, err := s.sizes.count(ctx, slug); err == nil {
 			current[slug] = size
+			delete(changed, slug)
 		}
+	}
+	for slug := range changed { // not counted
+		s.sizes.note(slug)
 	}
 	return current, ctx.Err()
 }

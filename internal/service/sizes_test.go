@@ -30,13 +30,21 @@ func TestSizes(t *testing.T) {
 	if got := pages(); got != before+1 {
 		t.Errorf("%d pages in the list, want %d", got, before+1)
 	}
+	w.Save("ada", "ada", "Three", "text")
+	s.sizes.note("ada")
+	if _, err := s.Sizes(t.Context(), []string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := pages(); got != before+2 {
+		t.Errorf("%d pages after a list without the wiki, want %d", got, before+2)
+	}
 	w.Save("ada", "ada", "Two", "text")
 	s.sizes.note("ada")
 	s.sizes.note("nobody") // was deleted in the meantime
 	if err := s.sizes.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if sizes, err := w.Store.Sizes(t.Context()); err != nil || sizes["ada"].Pages != before+2 || sizes["ada"].Current == 0 || sizes["ada"].Counted.IsZero() {
+	if sizes, err := w.Store.Sizes(t.Context()); err != nil || sizes["ada"].Pages != before+3 || sizes["ada"].Current == 0 || sizes["ada"].Counted.IsZero() {
 		t.Errorf("recorded %+v, %v", sizes["ada"], err)
 	}
 }
