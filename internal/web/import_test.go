@@ -206,7 +206,7 @@ func TestImportMediaWiki(t *testing.T) {
 		t.Fatal(err)
 	}
 	dan.sendFiles(on("dan", "/-/import"), part{field: "source", data: "mediawiki"}, part{field: "file", file: "birds.xml", data: string(export)}).want(http.StatusSeeOther)
-	preview := dan.settledImport("dan").has("Ready to import", "a MediaWiki export", "Wikitext becomes Markdown", "Main Page", "becomes Home", "Talk:", "1 older revision is left out", "Import 4 pages")
+	preview := dan.settledImport("dan").has("Ready to import", "a MediaWiki export", "Wikitext becomes Markdown", "Main Page", "becomes Home", "Talk</bdi>: pages that", "1 older revision is left out", "Import 4 pages")
 	dan.decideImport("dan", preview, "import").has("4 pages imported", "Open Home")
 	dan.get(on("dan", "/Rock_dove")).want(http.StatusOK).has("Felsentaube", `href="/Home"`)
 	if got := dan.get(on("dan", "/Common_pigeon")); got.status != http.StatusFound || got.header.Get("Location") != "/Rock_dove" {
