@@ -28,7 +28,7 @@ func sessionsOf(t *testing.T, w *Wiki, f LogFilter) (list []string) {
 	return list
 }
 
-// A grant's commits are one session until it pauses, whoever else writes meanwhile.
+// A grant's commits are one session until it pauses, no matter who else writes meanwhile.
 // The same person's own commits are another one.
 func TestSessions(t *testing.T) {
 	var now time.Time

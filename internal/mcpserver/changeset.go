@@ -117,8 +117,8 @@ func (h *Handler) changeReply(ctx context.Context, c *client, done pages.ChangeS
 	return r
 }
 
-// describePage describes what edits did to a page, with a diff of at most so many
-// tokens, and returns the diff's tokens.
+// describePage describes what edits did to a page, with a diff of limited to most tokens,
+// and returns how many tokens the diff has.
 func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages.ChangedPage, most int, dryRun bool) int {
 	switch {
 	case p.Into != "":
@@ -157,9 +157,9 @@ func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages
 	return tokens.Estimate(shown)
 }
 
-// shownChange returns what an answer shows of a changed page, at most so many tokens,
-// and which of its lines the writer then knows. Of a new page it shows the text, unless
-// the writer sent it, and of others the diff.
+// shownChange returns what an answer shows of a changed page, limited to most tokens, and
+// which of its lines the writer then knows. For a new page, that is the text, unless the
+// writer sent it; for others, the diff.
 func (h *Handler) shownChange(ctx context.Context, c *client, p pages.ChangedPage, most int, dryRun bool) (shown string, known credit, cut bool) {
 	switch {
 	case p.After == nil:

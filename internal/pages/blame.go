@@ -174,10 +174,10 @@ func (k *authorWalk) isSpent() bool {
 	return k.steps >= k.bounds.steps || k.read > k.bounds.bytes || time.Since(k.begun) > k.bounds.time
 }
 
-// find walks back from the i-th revision, which has the text, until each open line has
-// an author. A line that isn't in the revision before was written by the current one,
-// unless that only brought back a text that the page had shortly before: whoever undoes
-// something didn't write the page.
+// find walks back from the i-th revision, which has the text, until each open line has an
+// author. A line that isn't in the revision before was written by the current one, unless
+// that only brought back a text that the page had shortly before: undoing a change
+// doesn't make anyone the author.
 func (k *authorWalk) find(ctx context.Context, past *revisionList, i int, a *authorship, open openLines, text []byte) error {
 	for open.left > 0 {
 		r, err := past.get(ctx, i)

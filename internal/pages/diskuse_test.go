@@ -16,8 +16,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// manyRevisions makes a repository of pages of about 3 KB, each with so many revisions
-// that change three of its lines, and of pictures that can't be compressed.
+// manyRevisions makes a repository of pages of about 3 KB and of pictures that can't be
+// compressed. Each revision changes three lines of a page.
 func manyRevisions(t testing.TB, pages, revisions, pictures int) string {
 	r := rand.New(rand.NewPCG(1, 2))
 	var words []string

@@ -44,7 +44,7 @@ type cachedNeighbours struct {
 func (c *cachedNeighbours) weight() uint32 { return uint32(c.Neighbours.Weight()) }
 
 // neighbours returns the pages most similar to a page. Until the wiki's vectors are up to
-// date again, they are those of before.
+// date again, the earlier result stays.
 func (s *Service) neighbours(ctx context.Context, w *content.Wiki, page wiki.PageName) ([]search.SimilarPage, error) {
 	key := cacheKey{"related", w.Slug(), string(page)}
 	next := &cachedNeighbours{version: s.search.VectorVersion(w.Slug())}

@@ -146,7 +146,7 @@ func TestCertificateIsAnAlarm(t *testing.T) {
 	}
 }
 
-// Checks must be quick: connecting happens in the background, once at a time.
+// Checks must be quick: they connect in the background, one connection at a time.
 func TestCertificateIsLookedAtInTheBackground(t *testing.T) {
 	now := time.Now()
 	c := &certificateCheck{addresses: []string{"https://down.test"}, now: func() time.Time { return now }, client: &http.Client{Transport: refusing{}}}

@@ -121,7 +121,7 @@ func notifyingReports(t *testing.T, w *panicWorld, notices <-chan watch.Notice) 
 	}
 }
 
-// After twenty damaged wikis, one alarm tells of all the others.
+// From the 21st damaged wiki on, one alarm covers all others.
 func TestManyDamagedWikis(t *testing.T) {
 	t.Parallel()
 	w := openWithWikis(t)

@@ -8,7 +8,7 @@ import (
 	"testing/fstest"
 )
 
-// migrationsTo returns migrations with so many steps. Each adds a table.
+// migrationsTo returns migrations with the given number of steps. Each adds a table.
 func migrationsTo(last, oldest int) Migrations {
 	files := fstest.MapFS{}
 	for n, name := range []string{"00001_a.sql", "00002_b.sql", "00003_c.sql"}[:last] {
