@@ -117,7 +117,7 @@ func (h *Handler) changeReply(ctx context.Context, c *client, done pages.ChangeS
 	return r
 }
 
-// describePage describes what edits did to a page, with a diff of limited to most tokens,
+// describePage describes what edits did to a page, with a diff limited to most tokens,
 // and returns how many tokens the diff has.
 func (h *Handler) describePage(ctx context.Context, c *client, r *reply, p pages.ChangedPage, most int, dryRun bool) int {
 	switch {

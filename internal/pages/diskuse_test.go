@@ -17,7 +17,7 @@ import (
 )
 
 // manyRevisions makes a repository of pages of about 3 KB and of pictures that can't be
-// compressed. Each revision changes three lines of a page.
+// compressed. Each page has revisions that change three of its lines.
 func manyRevisions(t testing.TB, pages, revisions, pictures int) string {
 	r := rand.New(rand.NewPCG(1, 2))
 	var words []string
