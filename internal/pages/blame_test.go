@@ -199,7 +199,7 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	}
 	defer release()
 	p := w.page("P0")
-	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: time.Now()}
+	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.now()}
 	a := &authorship{}
 	if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
 		t.Fatal(err)
@@ -228,13 +228,37 @@ func TestBlameOfTextThatAlternates(t *testing.T) {
 	}
 	defer release()
 	p := w.page("P")
-	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: time.Now()}
+	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.now()}
 	a, past := &authorship{}, &revisionList{w: c, path: p.File.Path}
 	if err := walk.find(w.ctx, past, 0, a, a.open(p.Source), p.Source); err != nil {
 		t.Fatal(err)
 	}
 	if n, unknown := a.author(0); !unknown || a.by[n].Seq != past.read[10].Seq || walk.steps > 5 {
 		t.Errorf("unknown %t, after %d steps", unknown, walk.steps)
+	}
+}
+
+// A walk that has used up its time leaves the other lines open.
+func TestBlameEndsInTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.writeAs(w.owner, "P", "one\n")
+	w.writeAs(w.editor, "P", "one\ntwo\n")
+	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	p := w.page("P")
+	for spent, want := range map[time.Duration]bool{time.Second: false, time.Minute: true} {
+		walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Second}, each: true, begun: w.now().Add(-spent)}
+		a := &authorship{}
+		if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
+			t.Fatal(err)
+		}
+		if _, unknown := a.author(1); unknown != want {
+			t.Errorf("after %s: unknown %t", spent, unknown)
+		}
 	}
 }
 

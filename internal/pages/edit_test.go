@@ -154,9 +154,7 @@ func TestRetriedEdits(t *testing.T) {
 	if done := send("", "m", "- a"); !done.Unchanged {
 		t.Errorf("twice: %+v", done.Saved)
 	}
-	for range 61 { // each call advances the clock by a second
-		w.now()
-	}
+	w.clock.Add(61)
 	send("", "n", "- d")
 	if done := send("", "m", "- a"); done.Replayed || !strings.HasSuffix(w.text("Log"), "- d\n- a\n") {
 		t.Errorf("after the window: %+v %q", done.Saved, w.text("Log"))

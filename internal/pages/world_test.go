@@ -34,6 +34,7 @@ type world struct {
 	ctx                           context.Context
 	site                          wiki.Site
 	room                          *atomic.Int64 // bytes left on the disk
+	clock                         *atomic.Int64 // seconds; what is stored gets later times, and bounds on time depend on no machine
 	owner, editor, viewer, reader wiki.Access
 }
 
@@ -42,14 +43,15 @@ func newWorld(t testing.TB) *world { return worldWith(t, wiki.DefaultLimits) }
 func worldWith(t testing.TB, limits wiki.Limits) *world {
 	t.Helper()
 	dir := t.TempDir()
-	var clock atomic.Int64
+	clock := new(atomic.Int64)
 	clock.Store(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC).Unix())
-	now := func() time.Time { return time.Unix(clock.Add(1), 0).UTC() }
+	next := func() time.Time { return time.Unix(clock.Add(1), 0).UTC() }
+	now := func() time.Time { return time.Unix(clock.Load(), 0).UTC() }
 	room := new(atomic.Int64)
 	room.Store(1 << 40)
 	pool, err := content.NewPool(content.Options{
 		Room: func(string) (int64, error) { return room.Load(), nil },
-		Dir:  dir, Now: now, Log: slog.New(slog.DiscardHandler),
+		Dir:  dir, Now: next, Log: slog.New(slog.DiscardHandler),
 		Links: func(p wiki.PageName, source []byte) []wiki.Link { return markdown.ExtractFacts(p, source).Links },
 	})
 	if err != nil {
@@ -66,7 +68,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 	})
 	w := &world{
 		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now}),
-		dir:     dir, t: t, ctx: t.Context(), room: room,
+		dir:     dir, t: t, ctx: t.Context(), room: room, clock: clock,
 	}
 	return w.another("ada", limits)
 }
