@@ -34,7 +34,7 @@ type world struct {
 	ctx                           context.Context
 	site                          wiki.Site
 	room                          *atomic.Int64 // bytes left on the disk
-	clock                         *atomic.Int64 // seconds; what is stored gets later times, and bounds on time depend on no machine
+	clock                         *atomic.Int64 // in seconds; a commit sets it forward
 	owner, editor, viewer, reader wiki.Access
 }
 
