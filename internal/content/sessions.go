@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"robot.wtf/internal/wiki"
@@ -101,21 +102,33 @@ func (w *Wiki) Sessions(ctx context.Context, f LogFilter, commits int) ([]Sessio
 	return w.SessionsByFirst(ctx, firsts, commits)
 }
 
+// Bounds on the changes read for a list of sessions: together, and for each that is left
+// when those are read. One commit can have tens of thousands.
+const (
+	maxSessionsChanges = 20_000
+	minSessionChanges  = 1_000
+)
+
 // SessionsByFirst reads sessions by the seqs of their first commits, with at most limit
-// commits of each.
+// commits of each. Large commits are Cut.
 func (w *Wiki) SessionsByFirst(ctx context.Context, firsts []int64, commits int) ([]Session, error) {
 	list := make([]Session, len(firsts))
+	left := maxSessionsChanges
 	for i, first := range firsts {
 		var err error
-		if list[i], err = w.readSession(ctx, first, commits); err != nil {
+		if list[i], err = w.readSession(ctx, first, commits, max(left, minSessionChanges)); err != nil {
 			return nil, wrapError(err, "session %s/%d", w.slug, first)
+		}
+		for _, c := range list[i].Commits {
+			left -= len(c.Changes)
 		}
 	}
 	return list, nil
 }
 
-// readSession reads a session with at most limit of its commits.
-func (w *Wiki) readSession(ctx context.Context, first int64, limit int) (Session, error) {
+// readSession reads a session with at most limit of its commits, and at most about a
+// number of their changes.
+func (w *Wiki) readSession(ctx context.Context, first int64, limit, changes int) (Session, error) {
 	s := Session{First: first}
 	var start, end int64
 	err := w.queryRow(ctx, `SELECT MAX(last), SUM(commits), MIN(first_time), MAX(last_time) FROM (
@@ -135,7 +148,7 @@ func (w *Wiki) readSession(ctx context.Context, first int64, limit int) (Session
 	if err != nil {
 		return s, err
 	}
-	return s, fillChanges(ctx, w, w.slug, s.Commits)
+	return s, fillSomeChanges(ctx, w, w.slug, s.Commits, changes)
 }
 
 // SessionOf reads the session of a commit, with at most limit of its commits.
@@ -145,6 +158,6 @@ func (w *Wiki) SessionOf(ctx context.Context, seq int64, limit int) (Session, er
 	if err != nil {
 		return Session{}, wrapError(err, "session of %s/%d", w.slug, seq)
 	}
-	s, err := w.readSession(ctx, first, limit)
+	s, err := w.readSession(ctx, first, limit, math.MaxInt)
 	return s, wrapError(err, "session %s/%d", w.slug, first)
 }

@@ -171,3 +171,26 @@ func TestLookedNever(t *testing.T) {
 		}
 	}
 }
+
+// Of a session with many changes, a list reads a part of each commit, and says so.
+func TestSessionsOfManyChanges(t *testing.T) {
+	t.Parallel()
+	w := newWiki(t, time.Now)
+	var edits []Edit
+	for i := range 20 {
+		edits = append(edits, Edit{Path: fmt.Sprintf("P%d.md", i), Data: []byte("x\n")})
+	}
+	first := must(t, w, ada, edits...).Commit.Seq
+	must(t, w, ada, Edit{Path: "One.md", Data: []byte("y\n")})
+	for changes, want := range map[int][]int{10: {5, 1}, 21: {20, 1}} {
+		s, err := w.readSession(t.Context(), first, 100, changes)
+		if err != nil || len(s.Commits) != 2 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		for i, c := range s.Commits {
+			if len(c.Changes) != want[i] || c.Cut != (i == 0 && changes == 10) {
+				t.Errorf("at most %d changes: commit %d has %d, cut %t", changes, i, len(c.Changes), c.Cut)
+			}
+		}
+	}
+}

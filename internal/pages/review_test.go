@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/wiki"
 )
 
@@ -154,5 +155,16 @@ func TestReviewSettles(t *testing.T) {
 	}
 	if r, err = w.Review(w.ctx, w.owner, nil, 10); err != nil || r.Since.IsZero() || len(w.stored("SELECT seq FROM seen")) != 0 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A session with a commit that was cut is partial.
+func TestCutSessionsArePartial(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{false, true} {
+		s := newSession(content.Session{Count: 1, Commits: []wiki.Commit{{Cut: cut}}})
+		if s.Partial != cut {
+			t.Errorf("cut %t: partial %t", cut, s.Partial)
+		}
 	}
 }

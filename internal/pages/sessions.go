@@ -20,7 +20,7 @@ type Session struct {
 	Start, End time.Time
 	Count      int           // number of commits
 	Files      []SessionFile // in order of their first change
-	Partial    bool          // some commits weren't read, so Files isn't complete
+	Partial    bool          // some commits or changes weren't read, so Files isn't complete
 	About      string        // the messages of its commits, shortened
 	Commits    []wiki.Commit // oldest first, without hidden files
 }
@@ -92,13 +92,14 @@ func sessionOf(ctx context.Context, w *content.Wiki, id string) (content.Session
 
 // newSession combines the commits of a session. It has at least one.
 func newSession(s content.Session) Session {
-	first := s.Commits[0]
+	first, partial := s.Commits[0], len(s.Commits) < s.Count
 	for i := range s.Commits {
 		s.Commits[i].Changes = visibleChanges(s.Commits[i].Changes)
+		partial = partial || s.Commits[i].Cut
 	}
 	return Session{
 		ID: first.ID, First: s.First, Last: s.Last, Author: first.Author, Start: s.Start, End: s.End, Count: s.Count,
-		Files: combineChanges(s.Commits), Partial: len(s.Commits) < s.Count, About: aboutCommits(s.Commits), Commits: s.Commits,
+		Files: combineChanges(s.Commits), Partial: partial, About: aboutCommits(s.Commits), Commits: s.Commits,
 	}
 }
 
