@@ -194,7 +194,10 @@ func TestReturningNetworksMakeRoom(t *testing.T) {
 		if n := countEvicted(others); n > 0 {
 			t.Errorf("%d others made room", n)
 		}
-		if n := len(s.h.answers.running); n != maxWikiAnswers {
+		s.h.answers.mu.Lock()
+		n := len(s.h.answers.running)
+		s.h.answers.mu.Unlock()
+		if n != maxWikiAnswers {
 			t.Errorf("the attack holds %d answers", n-len(others))
 		}
 	})
