@@ -90,7 +90,7 @@ func (s *Service) blame(ctx context.Context, past *revisionList, i int) ([]Blame
 		return nil, wiki.Problemf(wiki.ErrTooLarge, "", "This page has %d lines. Line authors are only available up to %d lines; the history shows each change.", n, maxBlameLines)
 	}
 	by := &authorship{}
-	walk := &authorWalk{s: s, bounds: blameBounds, begun: s.now(), each: true}
+	walk := &authorWalk{s: s, bounds: blameBounds, begun: s.timer(), each: true}
 	if err := walk.find(ctx, past, i, by, by.open(text), text); err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (s *Service) authorship(ctx context.Context, w *content.Wiki, f wiki.File, 
 	if isBinary(text) || bytes.Count(text, []byte("\n")) > maxAuthorLines {
 		return a, nil
 	}
-	walk := &authorWalk{s: s, bounds: viewBounds, begun: s.now()}
+	walk := &authorWalk{s: s, bounds: viewBounds, begun: s.timer()}
 	if err := walk.find(ctx, &revisionList{w: w, path: f.Path, before: f.Seq + 1}, 0, a, a.open(text), text); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ type authorWalk struct {
 }
 
 func (k *authorWalk) isSpent() bool {
-	return k.steps >= k.bounds.steps || k.read > k.bounds.bytes || k.s.now().Sub(k.begun) > k.bounds.time
+	return k.steps >= k.bounds.steps || k.read > k.bounds.bytes || k.s.timer().Sub(k.begun) > k.bounds.time
 }
 
 // find walks back from the i-th revision, which has the text, until each open line has an

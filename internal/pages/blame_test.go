@@ -199,7 +199,7 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	}
 	defer release()
 	p := w.page("P0")
-	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.now()}
+	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.timer()}
 	a := &authorship{}
 	if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestBlameOfTextThatAlternates(t *testing.T) {
 	}
 	defer release()
 	p := w.page("P")
-	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.now()}
+	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.timer()}
 	a, past := &authorship{}, &revisionList{w: c, path: p.File.Path}
 	if err := walk.find(w.ctx, past, 0, a, a.open(p.Source), p.Source); err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestBlameEndsInTime(t *testing.T) {
 	defer release()
 	p := w.page("P")
 	for spent, want := range map[time.Duration]bool{time.Second: false, time.Minute: true} {
-		walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Second}, each: true, begun: w.now().Add(-spent)}
+		walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Second}, each: true, begun: w.timer().Add(-spent)}
 		a := &authorship{}
 		if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
 			t.Fatal(err)

@@ -41,6 +41,7 @@ type Options struct {
 	// that it changed, and after an import. It can be nil.
 	Changed func(a wiki.Access, files int)
 	Now     func() time.Time
+	Timer   func() time.Time // measures how long work takes; default time.Now. In tests it stands still
 	Log     *slog.Logger
 }
 
@@ -53,6 +54,7 @@ type Service struct {
 	remotes  *gitremote.Client
 	changed  func(a wiki.Access, files int)
 	now      func() time.Time
+	timer    func() time.Time
 	log      *slog.Logger
 	cache    *budget.Cache[cacheKey, cached] // names, links and lists of whole wikis
 	views    *budget.Cache[cacheKey, cached] // bodies, authors and pictures of single files
@@ -79,6 +81,9 @@ func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Timer == nil {
+		o.Timer = time.Now
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +98,7 @@ func New(o Options) *Service {
 		mirror:   o.Mirror,
 		remotes:  o.Remotes,
 		now:      o.Now,
+		timer:    o.Timer,
 		log:      o.Log,
 		pictures: raster.NewEncoder(pictureLimitsOf(o.Content.Turns())),
 		greps:    budget.NewSlots(maxGreps, 1),

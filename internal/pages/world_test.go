@@ -67,7 +67,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 		}
 	})
 	w := &world{
-		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now}),
+		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now, Timer: now}),
 		dir:     dir, t: t, ctx: t.Context(), room: room, clock: clock,
 	}
 	return w.another("ada", limits)

@@ -214,7 +214,7 @@ func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) 
 		}
 		w.Mirror = export.New(export.Options{Content: w.Content, Git: git, Dir: filepath.Join(w.Dir, "wikis"), Log: log})
 	}
-	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Changed: o.Changed, Now: now, Log: log})
+	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Changed: o.Changed, Now: now, Timer: func() time.Time { return start }, Log: log})
 	w.Tenant = tenant.New(tenant.Options{
 		Store: w.Store, Content: w.Content, Local: w.single, People: Directory{}, NameKey: make([]byte, 32), Signup: o.Signup, Forget: w.forget, Now: now, Log: log,
 	})
