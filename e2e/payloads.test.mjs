@@ -53,8 +53,8 @@ async function newVisitor(name) {
 function findHarmfulElements() {
   const found = [];
   const flag = (element, why) => found.push(`${why}: ${element.outerHTML.slice(0, 200)}`);
-  // The editor has its own formaction buttons, and its script positions the completion list.
-  const isOurs = (name, element) => name === "formaction" && element.closest("form[data-editor]") || name === "style" && element.id === "complete";
+  // The editor and the settings have their own formaction buttons, and the editor's script positions the completion list.
+  const isOurs = (name, element) => name === "formaction" && (element.closest("form[data-editor]") || element.matches('main > * button[formaction="/-/handle"]') && location.pathname === "/-/settings") || name === "style" && element.id === "complete";
   for (const element of document.querySelectorAll("*")) {
     for (const { name, value } of element.attributes) {
       if (/^on|^style$|^srcdoc$|^ping$|^formaction$/i.test(name) && !isOurs(name, element)) flag(element, name);
