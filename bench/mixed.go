@@ -3,17 +3,14 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
 // mixedViews are the views of the run after which memory is measured.
 const mixedViews = 20_000
 
-// mixed measures a service's memory after views of 500 pages by strangers and a person
-// who is signed in, compressed and not, with a save after every 50 views.
+// mixed measures a service's memory after views of 500 pages by strangers and by a
+// signed-in person, compressed and not, with a save after every 50 views.
 func (b *bench) mixed(data string) error {
 	s, err := b.startService(data)
 	if err != nil {
@@ -80,12 +77,5 @@ func (b *bench) viewMixed(s *service) (saves int, err error) {
 // proportional returns the memory of a process in bytes, with its share of the pages that
 // other processes also use (PSS in proc_pid_smaps_rollup(5)).
 func proportional(pid int) int64 {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
+	return memoryOf(pid, "smaps_rollup", "Pss:")
 }

@@ -180,9 +180,15 @@ func cpu(pid int) time.Duration {
 
 // resident returns the resident memory of a process in bytes.
 func resident(pid int) int64 {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return memoryOf(pid, "status", "VmRSS:")
+}
+
+// memoryOf returns a figure of a process's memory in bytes, from a line of a file in
+// /proc that begins with a name; 0 if there is none.
+func memoryOf(pid int, file, name string) int64 {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	for line := range strings.Lines(string(raw)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			return kb << 10
 		}

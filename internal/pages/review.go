@@ -36,18 +36,27 @@ func reviewer(a wiki.Access) (string, error) {
 	return a.Caller().User.DID, nil
 }
 
+// openForReviewer opens a wiki for a caller who can review its changes.
+func (s *Service) openForReviewer(ctx context.Context, a wiki.Access) (w *content.Wiki, did string, release func(), err error) {
+	w, release, err = s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if did, err = reviewer(a); err != nil {
+		release()
+		return nil, "", nil, err
+	}
+	return w, did, release, nil
+}
+
 // Review lists the sessions with changes that the caller has yet to review, at most
 // limit: those of agents or of people, or all if agents is nil.
 func (s *Service) Review(ctx context.Context, a wiki.Access, agents *bool, limit int) (Review, error) {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, did, release, err := s.openForReviewer(ctx, a)
 	if err != nil {
 		return Review{}, err
 	}
 	defer release()
-	did, err := reviewer(a)
-	if err != nil {
-		return Review{}, err
-	}
 	var r Review
 	r.UpTo, _ = w.Head()
 	after, at, err := w.Looked(ctx, did, s.now().Add(-firstReview))
@@ -186,15 +195,11 @@ func (s *Service) CountWaiting(ctx context.Context, a wiki.Access) (int, error) 
 // Keep records that the caller has reviewed a session, or one of its files, up to a
 // commit (seq), and keeps its changes. With again, it offers them for review again.
 func (s *Service) Keep(ctx context.Context, a wiki.Access, session, path string, upTo int64, again bool) error {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, did, release, err := s.openForReviewer(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer release()
-	did, err := reviewer(a)
-	if err != nil {
-		return err
-	}
 	found, err := sessionOf(ctx, w, session)
 	if err != nil {
 		return err
@@ -238,15 +243,11 @@ func (s *Service) settleReview(ctx context.Context, w *content.Wiki, did string)
 
 // KeepAll records that the caller has reviewed everything up to a commit (seq).
 func (s *Service) KeepAll(ctx context.Context, a wiki.Access, upTo int64) error {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, did, release, err := s.openForReviewer(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer release()
-	did, err := reviewer(a)
-	if err != nil {
-		return err
-	}
 	defer s.forgetWaiting(w, did)
 	head, _ := w.Head()
 	return w.MarkLooked(ctx, did, min(max(upTo, 0), head))
@@ -297,15 +298,11 @@ func (s *Service) PendingReview(ctx context.Context, a wiki.Access, since time.T
 
 // MarkReviewed removes a commit from the caller's review queue.
 func (s *Service) MarkReviewed(ctx context.Context, a wiki.Access, id string) error {
-	w, release, err := s.open(ctx, a, wiki.Read)
+	w, did, release, err := s.openForReviewer(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer release()
-	did, err := reviewer(a)
-	if err != nil {
-		return err
-	}
 	c, err := commitByID(ctx, w, id)
 	if err != nil {
 		return err

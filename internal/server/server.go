@@ -168,6 +168,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Request-Id"] = []string{strconv.FormatUint(rand.Uint64(), 36)}
 	start := time.Now()
 	r.RemoteAddr = s.clientAddr(r)
+	to := s.addresseeOf(r)
 	var times *timing.Times
 	if s.opts.Slow > 0 {
 		var ctx context.Context
@@ -179,10 +180,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if cause := recover(); cause != nil {
 			s.handlePanic(recorder, r, cause)
 		}
-		s.recordRequest(recorder, r, time.Since(start), times)
+		s.recordRequest(recorder, r, to, time.Since(start), times)
 	}()
-	slug, _ := s.slugOf(hostWithoutPort(r.Host))
-	background.Attribute(slug, "request", func() { s.dispatch(recorder, r) })
+	background.Attribute(to.slug, "request", func() { s.dispatch(recorder, r, to) })
 	if r.Close && recorder.status >= 400 && body != nil {
 		drainRefusedBody(w, body)
 	}
@@ -201,12 +201,11 @@ func drainRefusedBody(w http.ResponseWriter, body io.ReadCloser) {
 }
 
 // dispatch calls the front end for a request's host and path.
-func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
-	host := hostWithoutPort(r.Host)
-	slug, ours := s.slugOf(host)
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to addressee) {
+	host, slug := to.host, to.slug
 	below := slug != ""
 	switch {
-	case !ours:
+	case !to.ours:
 		if !s.serveHealth(w, r) { // proxies and containers check health by address
 			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+shortenForMessage(host)+"”. "+s.hostHint())
 		}
@@ -312,6 +311,21 @@ func isUpload(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/-/upload/") && (r.Method == http.MethodPut || r.Method == http.MethodPost)
 }
 
+// An addressee is whose host a request was sent to.
+type addressee struct {
+	host string // in lowercase, without its port
+	slug string // of the wiki; "" for the platform and for hosts that aren't ours
+	ours bool
+}
+
+func (s *Server) addresseeOf(r *http.Request) addressee {
+	host := hostWithoutPort(r.Host)
+	if slug, ours := s.slugOf(host); ours {
+		return addressee{host, slug, true}
+	}
+	return addressee{host: host}
+}
+
 // slugOf returns the slug of the wiki at a host, "" for the platform's. It reports
 // false for hosts of others.
 func (s *Server) slugOf(host string) (slug string, ours bool) {
@@ -379,12 +393,11 @@ func (s *Server) handlePanic(w *responseRecorder, r *http.Request, cause any) {
 // recordRequest records a request's metrics and logs it: errors of ours at level
 // error, slow requests as warnings, others if the operator wants them. It never logs a
 // page or query.
-func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, took time.Duration, times *timing.Times) {
-	slug, ours := s.slugOf(hostWithoutPort(r.Host))
-	class := classify(r, ours && slug != "")
+func (s *Server) recordRequest(recorder *responseRecorder, r *http.Request, to addressee, took time.Duration, times *timing.Times) {
+	class := classify(r, to.ours && to.slug != "")
 	s.opts.Metrics.observeRequest(class, recorder.status, took)
 	if s.opts.Served != nil {
-		s.opts.Served(slug, recorder.sent)
+		s.opts.Served(to.slug, recorder.sent)
 	}
 	if recorder.cause != nil && class == routeAuth {
 		s.opts.Metrics.Refused(class.String() + ": " + causeForLog(recorder.cause, min(recorder.status, 499)))
