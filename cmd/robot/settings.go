@@ -12,7 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"robot.wtf/internal/typo"
+	"robot.wtf/internal/merge"
 )
 
 // settingsFile reads the JSON file of --config. A member that isn't a flag is an error.
@@ -82,7 +82,7 @@ func unknown(format string, names []string, known map[string]bool) error {
 			continue
 		}
 		text := fmt.Sprintf(format, name) + " isn't known"
-		if like := typo.Closest(name, slices.Sorted(maps.Keys(known))); like != "" {
+		if like := closest(name, slices.Sorted(maps.Keys(known))); like != "" {
 			text += "; did you mean " + like + "?"
 		}
 		errs = append(errs, errors.New(text))
@@ -104,4 +104,16 @@ func variablesOf(node *kong.Node) []string {
 		all = append(all, variablesOf(command)...)
 	}
 	return all
+}
+
+// closest returns the first of the names that differ least from a misspelled one, or "" if
+// even that differs in more than a third of its letters, or in more than three.
+func closest(misspelled string, names []string) string {
+	best, least := "", min(len(misspelled)/3, 3)+1
+	for _, name := range names {
+		if d := merge.Distance(misspelled, name, least); d < least {
+			best, least = name, d
+		}
+	}
+	return best
 }

@@ -73,3 +73,12 @@ func TestUnknownMembersOfTheSettingsFile(t *testing.T) {
 		}
 	}
 }
+
+func TestClosest(t *testing.T) {
+	names := []string{"data", "listen", "max_pages"}
+	for misspelled, want := range map[string]string{"dta": "data", "max_page": "max_pages", "lisetn": "listen", "colour": "", "": ""} {
+		if got := closest(misspelled, names); got != want {
+			t.Errorf("%q: %q, want %q", misspelled, got, want)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/limit"
-	"robot.wtf/internal/typo"
 	"robot.wtf/internal/wiki"
 )
 
@@ -119,5 +118,33 @@ func looksLikeBluesky(host string) bool {
 	case "bsky", "bluesky", "bsky.app", "bsky.com", "bsky.network", "bluesky.social", "bluesky.com", "bsky.team", "social":
 		return true
 	}
-	return typo.Distance(host, "bsky.social") <= 2
+	return editDistance(host, "bsky.social") <= 2
+}
+
+// editDistance counts insertions, deletions, changes and swaps of adjacent
+// letters between two short words (optimal string alignment).
+func editDistance(a, b string) int {
+	if len(a) > 32 || len(b) > 32 {
+		return 32
+	}
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
 }

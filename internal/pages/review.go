@@ -36,7 +36,7 @@ func reviewer(a wiki.Access) (string, error) {
 	return a.Caller().User.DID, nil
 }
 
-// openForReviewer opens a wiki for a caller who can review its changes.
+// openForReviewer opens a wiki to review its changes. The caller must release it.
 func (s *Service) openForReviewer(ctx context.Context, a wiki.Access) (w *content.Wiki, did string, release func(), err error) {
 	w, release, err = s.open(ctx, a, wiki.Read)
 	if err != nil {
