@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"robot.wtf/internal/slow"
 )
 
 var metricName = regexp.MustCompile(`robot_[a-z_]+`)
@@ -105,6 +107,7 @@ func TestDashboard(t *testing.T) {
 
 // Each alert fires on its fault, and none on a healthy service.
 func TestAlertRules(t *testing.T) {
+	slow.Test(t) // promtool evaluates 28 hours
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		needs(t, "promtool (apt-get install prometheus)")
