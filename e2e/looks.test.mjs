@@ -139,6 +139,7 @@ test("c and e put the caret where one types, ? lists the keys, and a filter appl
     await page.goto(ada + "/Looks/Keys");
     await page.keyboard.press("c");
     await page.waitForURL(/create/);
+    await page.waitForFunction(() => document.activeElement.id === "pagename");
     await page.keyboard.type("Next");
     assert.equal(await page.locator("#pagename").inputValue(), "Looks/Next");
     await page.goto(ada + "/-/changelog");
