@@ -210,7 +210,7 @@ func (g guardedTransport) roundTrip(r *http.Request) (*http.Response, error) {
 		response.Body.Close()
 		return nil, fmt.Errorf("outbound: %s: %w", r.URL.Redacted(), ErrTooLarge)
 	}
-	response.Body = &boundedBody{body: response.Body, left: g.max}
+	response.Body = &boundedBody{body: response.Body, left: g.max, givenUp: r.Context().Err}
 	return response, nil
 }
 
@@ -221,10 +221,13 @@ func checkURL(u *url.URL) error {
 	return nil
 }
 
-// boundedBody fails with ErrTooLarge after left bytes.
+// boundedBody fails with ErrTooLarge after left bytes, and when the request was given up
+// or its time was over. With HTTP/2 the server learns of that first and can end the
+// response before the client does, so its end alone doesn't say that it is whole.
 type boundedBody struct {
-	body io.ReadCloser
-	left int64
+	givenUp func() error
+	body    io.ReadCloser
+	left    int64
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
@@ -237,6 +240,9 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return n, ErrTooLarge
 	}
 	b.left -= int64(n)
+	if err == io.EOF {
+		err = cmp.Or(b.givenUp(), err)
+	}
 	return n, err
 }
 
