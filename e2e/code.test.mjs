@@ -345,6 +345,7 @@ test("/ offers blocks and templates, and files are picked from a list", async ()
   for (const [typed, choose, expected] of [
     ["/tas", "Task list", "one\n\n- [ ] "],
     ["/warn", "Warning", "one\n\n> [!WARNING]\n> "],
+    ["/list of", "List of pages", "one\n\n::: pages where: status = draft, show: status, due\n"],
     ["/sandbox d", "Sandbox day", "one\n\n# Slash by ada\n\n\n"],
   ]) {
     await editor.set("one\n\n");

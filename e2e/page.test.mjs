@@ -351,3 +351,30 @@ test("the theme is chosen in the footer, kept, and followed by diagrams", async 
   assert.deepEqual(violations, []);
   await context.close();
 });
+
+test("a list of pages is current in view and preview, without script too", async () => {
+  for (const { name, options } of [...looks, { name: "no script", options: { javaScriptEnabled: false } }]) {
+    await service.writePage("ada", "Projects/Roof", "---\nstatus: open\ndue: 2026-12-09\nlead: \"[[Projects/Gutter]]\"\n---\nThe roof.\n");
+    await service.writePage("ada", "Projects/Gutter", "---\nstatus: <b>open</b>\n---\nThe gutter.\n");
+    await service.writePage("ada", "Open_Jobs", "# Open jobs\n\n::: pages folder: Projects, where: status contains open, show: status, due, lead, sort: -due\n\n::: pages where: status ~ open\n");
+    const { page, violations, context } = await open(options);
+    const rows = async () => (await page.locator("article tbody tr").allInnerTexts()).map((row) => row.replace(/\s+/g, " ").trim());
+    await page.goto(ada + "/Open_Jobs");
+    assert.deepEqual(await rows(), ["Roof open 2026-12-09 Projects/Gutter", "Gutter <b>open</b>"], name);
+    assert.match(await page.locator("article figcaption").innerText(), /^In where, at character 8: expected an operator/);
+    await service.writePage("ada", "Projects/Roof", "---\nstatus: done\n---\nThe roof.\n");
+    await page.reload();
+    assert.deepEqual(await rows(), ["Gutter <b>open</b>"], name);
+    if (options.javaScriptEnabled === false) {
+      await page.goto(ada + "/Open_Jobs/edit");
+      await page.getByRole("button", { name: "Preview" }).click();
+      assert.match(await page.locator(".preview tbody").innerText(), /Gutter\s+<b>open<\/b>/);
+    } else {
+      await page.getByRole("link", { name: "Gutter" }).first().click();
+      assert.match(await page.locator("article").innerText(), /The gutter/);
+    }
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), name);
+    assert.deepEqual(violations, [], name);
+    await context.close();
+  }
+});

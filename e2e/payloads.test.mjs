@@ -119,6 +119,7 @@ function hostileTexts() {
       p, `## ${oneLine(p)}`, `a ${oneLine(p)} b [t](<${oneLine(p)}>) [t](${oneLine(p)}) ![t](${oneLine(p)} "${oneLine(p)}") <${oneLine(p)}>`,
       `[[${oneLine(p)}]] [[Home|${oneLine(p)}]] [[Home#${oneLine(p)}]] ![[${oneLine(p)}]] #${oneLine(p)} ==${oneLine(p)}== \`${oneLine(p)}\``,
       `| a | ${oneLine(p)} |\n|---|---|\n| ${oneLine(p)} | b |`, `::: info ${oneLine(p)}\n> [!NOTE] ${oneLine(p)}\n:::`,
+      `::: pages where: title exists and title != "${oneLine(p)}", show: title, category, ${oneLine(p)}`,
       `\`\`\`${oneLine(p)}\n${p}\n\`\`\``, `note[^n]\n\n[^n]: ${oneLine(p)}\n\n[r]\n\n[r]: ${oneLine(p)}`, "-->", "]]>", "?>", "</script></style></textarea></title></pre>", "```\n```", "~~~\n~~~",
     ].join("\n\n"));
     out.push(front + "\n" + body.join("\n\n") + "\n");

@@ -4,7 +4,7 @@
 // The dialect is CommonMark with GitHub's tables, task lists, strikethrough,
 // autolinks, footnotes and alerts; definition lists; wikilinks ([[Page]],
 // [[Page|text]], [[Page#Heading]]) and embeds (![[Page]]); ==marks==, #tags
-// and front matter; An Otter Wiki's ::: blocks, >! spoilers and >| folds; and
+// and front matter; lists of pages (::: pages where: status = draft); An Otter Wiki's ::: blocks, >! spoilers and >| folds; and
 // what other tools add: Obsidian's callouts, %%comments%% and block ids, the
 // admonitions and tabs of MkDocs, titles of ::: blocks, {#id} of headings and
 // [TOC], An Otter Wiki's widgets ({{InfoBox}}), names of emoji, abbreviations and

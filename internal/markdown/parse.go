@@ -192,6 +192,7 @@ type wikiSyntax struct{}
 func (wikiSyntax) Extend(m goldmark.Markdown) {
 	m.Parser().AddOptions(
 		parser.WithBlockParsers(
+			util.Prioritized(pageListParser{}, 49), // before boxes
 			util.Prioritized(depthLimited{boxParser{}}, 50),
 			util.Prioritized(depthLimited{extension.NewDefinitionListParser()}, 101),
 			util.Prioritized(extension.NewDefinitionDescriptionParser(), 102),

@@ -25,6 +25,7 @@ type writer struct {
 	listPages   func(below wiki.PageName, pattern string) ([]Target, bool)
 	listFiles   func(of wiki.PageName, pattern string) ([]Target, bool)
 	readTable   func(l wiki.Link) ([]byte, bool)
+	queryPages  func(q PageQuery) PageRows
 	clock       *clock
 	out         bytes.Buffer
 	err         error // the first error; nothing is written after it
@@ -52,6 +53,7 @@ type writer struct {
 	contents []int // offsets in out
 	media    mediaState
 	listings int // PageIndex widgets
+	lists    int // "::: pages" blocks
 	tables   int // of files
 	cells    int // in these
 
@@ -81,6 +83,9 @@ func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, cl
 	if lister, ok := res.(PageLister); ok {
 		w.listPages, w.listFiles = lister.ListPages, lister.ListFiles
 		w.readTable = func(l wiki.Link) ([]byte, bool) { return lister.ReadTable(ctx, l) }
+	}
+	if querier, ok := res.(PageQuerier); ok {
+		w.queryPages = func(q PageQuery) PageRows { return querier.QueryPages(ctx, q) }
 	}
 	return w
 }
@@ -213,6 +218,8 @@ func (w *writer) writeBlock(n ast.Node) {
 		w.writeBox(n)
 	case *widget:
 		w.writeWidget(n)
+	case *pageList:
+		w.writePageList(n)
 	case *hiddenBlock, *explanation:
 	case *contents:
 		w.writeContents()

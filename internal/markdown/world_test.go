@@ -77,6 +77,25 @@ func (w *world) ListFiles(of wiki.PageName, pattern string) (list []Target, more
 	return list, false
 }
 
+// QueryPages implements PageQuerier. Pages and values repeat the query, so hostile
+// queries have hostile rows.
+func (w *world) QueryPages(_ context.Context, q PageQuery) PageRows {
+	if w.self == "" && !w.all {
+		return PageRows{Bad: true, Note: "In where: " + q.Where + " is wrong."}
+	}
+	rows := PageRows{Total: 7, Note: q.Tag}
+	for _, name := range []string{"Work/First_Plan", "Work/" + q.Where} {
+		row := PageRow{Page: Target{URL: wiki.PathURL(name), Exists: true, Name: wiki.PageName(name)}}
+		for _, key := range q.Show {
+			row.Values = append(row.Values, []ListedValue{{Text: key}, {Text: q.Where, Link: Target{URL: "/Home", Exists: true}}, {Text: "https://x.example/" + key}})
+		}
+		if len(rows.Rows) < q.Limit {
+			rows.Rows = append(rows.Rows, row)
+		}
+	}
+	return rows
+}
+
 // ReadTable implements PageLister.
 func (w *world) ReadTable(_ context.Context, l wiki.Link) ([]byte, bool) {
 	for _, p := range l.Paths(w.self) {

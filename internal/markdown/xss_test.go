@@ -401,7 +401,7 @@ var textPlaces = []string{
 // dialectTextPlaces and dialectAddressPlaces are those of the syntax that other
 // tools add.
 var dialectTextPlaces = []string{
-	"> [!tip] TEXT\n> x", "> [!tip]- TEXT\n> TEXT", "> [!TEXT]- x", "> [!x|TEXT]+ TEXT", "!!! note \"TEXT\"\n    TEXT", "??? TEXT \"TEXT\"\n    x", "=== \"TEXT\"\n\n    TEXT", ":::tip TEXT\nx\n:::", ":::tip[TEXT]{TEXT}\nx\n:::", "::: details TEXT\nTEXT\n:::",
+	"> [!tip] TEXT\n> x", "> [!tip]- TEXT\n> TEXT", "> [!TEXT]- x", "> [!x|TEXT]+ TEXT", "!!! note \"TEXT\"\n    TEXT", "??? TEXT \"TEXT\"\n    x", "=== \"TEXT\"\n\n    TEXT", ":::tip TEXT\nx\n:::", "::: pages where: TEXT, show: TEXT, TEXT\nfolder: TEXT\ntag: TEXT\n:::", "::: pages TEXT: TEXT", ":::tip[TEXT]{TEXT}\nx\n:::", "::: details TEXT\nTEXT\n:::",
 	"%%TEXT%%", "a %%TEXT\nTEXT%% TEXT", "%%\nTEXT\n\nTEXT\n%% TEXT", "x ^TEXT", "x ^id\n\nTEXT ^id\n\n# h ^id\n\n- i ^id\n\n> q\n\n^id", "[[Home#^TEXT]] ![[Home#^TEXT]]", "[[Home#TEXT#TEXT]] [[#TEXT#TEXT]]", "![TEXT|200](/x.png)", "![x|TEXT](/x.png)", "![[x.png|TEXT|200x100]]",
 	"| a |\n|---|\n| [[Home|TEXT]] |", "| a |\n|---|\n| [[Home\\|TEXT]] |", "# h {#TEXT}", "# h {#x .TEXT TEXT=\"TEXT\"}", "h {#TEXT}\n===", "text $$TEXT\nTEXT$$ text", "$$ TEXT\nTEXT\n$$", "[TOC]\n\n# TEXT\n\n[[_TOC_]]\n\n## TEXT", "- [/] TEXT\n- [?] TEXT", "[[/x.png|alt=TEXT|width=TEXT]]",
 	"{{InfoBox\n|caption=TEXT\n|TEXT=TEXT\n|width=TEXT\nTEXT\n}}", "{{Figure\n|caption=TEXT\n|style=TEXT\n![TEXT](/x.png)\n}}", "{{ImageFrame\n|src=TEXT\n|alt=TEXT\n}}", "{{Video\n|src=TEXT\nTEXT\n}}", "{{DataTable\n|caption=TEXT\n|headers=TEXT\n| TEXT |\n|---|\n| TEXT |\n}}", "{{PageIndex\n|src=TEXT\n|title=TEXT\n}}",

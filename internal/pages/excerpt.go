@@ -99,7 +99,7 @@ func (s *Service) renderedBlocks(ctx context.Context, w *content.Wiki, d *direct
 	if len(text) == 0 {
 		return nil, nil
 	}
-	page, err := s.render(ctx, name, text, &resolver{w: w, names: d, self: name, pictureSize: s.pictureSizes(w)})
+	page, err := s.render(ctx, name, text, s.newResolver(w, d, name))
 	if err != nil {
 		return nil, err
 	}

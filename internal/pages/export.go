@@ -225,6 +225,8 @@ func (x *exportRun) make(ctx context.Context, r ExportRequest) error {
 	case ExportMarkdown:
 		err = x.archive(ctx, x.markdown)
 	case ExportSite:
+		// Lists of pages show what the index has, also if it can't catch up.
+		_ = x.s.search.CatchUp(ctx, x.w)
 		err = x.archive(ctx, func(ctx context.Context) error { return x.site(ctx, r) })
 	default:
 		err = x.bundle(ctx)

@@ -140,7 +140,8 @@ func (x *siteRun) render(ctx context.Context, name wiki.PageName, f wiki.File) (
 // body is Service.rendered for a run that holds the wiki's turn. It fills no cache, so
 // that an export doesn't displace what readers use.
 func (x *siteRun) body(ctx context.Context, p *Page) (*markdown.Page, error) {
-	r := &resolver{w: x.w, names: x.names, self: p.Name}
+	r := x.s.newResolver(x.w, x.names, p.Name)
+	r.pictureSize, r.lists.since, r.lists.holdsTurn = nil, 0, true
 	if b, ok := x.s.cachedBody(ctx, r, p); ok {
 		return b.page, nil
 	}

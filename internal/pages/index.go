@@ -226,6 +226,10 @@ func (s *Service) List(ctx context.Context, a wiki.Access, f ListFilter) ([]Entr
 		return nil, err
 	}
 	defer release()
+	return s.list(ctx, w, d, f)
+}
+
+func (s *Service) list(ctx context.Context, w *content.Wiki, d *directory, f ListFilter) ([]Entry, error) {
 	entries, err := s.entries(ctx, w, d)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"robot.wtf/internal/content"
 	"robot.wtf/internal/property"
 	"robot.wtf/internal/search"
 	"robot.wtf/internal/wiki"
@@ -46,11 +47,21 @@ var pageOrders = map[string]func(a, b ListedPage) int{
 // Query lists pages. An invalid expression is ErrInvalid, with its position and
 // the grammar.
 func (s *Service) Query(ctx context.Context, a wiki.Access, q PageQuery) (PageList, error) {
+	w, d, release, err := s.openDirectory(ctx, a, wiki.Read)
+	if err != nil {
+		return PageList{}, err
+	}
+	defer release()
+	return s.query(ctx, w, d, q, search.PropertyQuery{})
+}
+
+// query lists pages. index says how the index of the front matter is read.
+func (s *Service) query(ctx context.Context, w *content.Wiki, d *directory, q PageQuery, index search.PropertyQuery) (PageList, error) {
 	where, err := property.Parse(q.Where)
 	if err != nil {
 		return PageList{}, err
 	}
-	entries, err := s.List(ctx, a, q.ListFilter)
+	entries, err := s.list(ctx, w, d, q.ListFilter)
 	if err != nil {
 		return PageList{}, err
 	}
@@ -60,12 +71,13 @@ func (s *Service) Query(ctx context.Context, a wiki.Access, q PageQuery) (PageLi
 	}
 	key, descending := strings.CutPrefix(strings.TrimSpace(q.Sort), "-")
 	order := pageOrders[strings.ToLower(key)]
-	wanted := search.PropertyQuery{Where: where, Keys: slices.Clone(q.Show)}
+	wanted := index
+	wanted.Where, wanted.Keys = where, slices.Clone(q.Show)
 	if order == nil {
 		wanted.Keys = append(wanted.Keys, key)
 	}
 	if len(where.Keys())+len(wanted.Keys) > 0 {
-		if err := s.addProperties(ctx, a, &list, wanted); err != nil {
+		if err := s.addProperties(ctx, w, &list, wanted); err != nil {
 			return PageList{}, err
 		}
 	}
@@ -106,12 +118,7 @@ func (l *PageList) sortByLast(descending bool) {
 
 // addProperties drops the pages that a query doesn't select, and adds the values
 // of its keys to the others.
-func (s *Service) addProperties(ctx context.Context, a wiki.Access, list *PageList, q search.PropertyQuery) error {
-	w, release, err := s.open(ctx, a, wiki.Read)
-	if err != nil {
-		return err
-	}
-	defer release()
+func (s *Service) addProperties(ctx context.Context, w *content.Wiki, list *PageList, q search.PropertyQuery) error {
 	leave, err := s.enterQuery(ctx, w.Slug())
 	if err != nil {
 		return err

@@ -20,8 +20,13 @@ type resolver struct {
 	files map[string]string // addresses of the draft's files by key, in a preview
 	// pictureSize finds the size of an image by its blob; nil if it doesn't matter.
 	pictureSize func(ctx context.Context, blob string) (pictureSize, error)
+	lists       pageLists
 	answers     []answer
 	failed      error // the first failed read; the rendering isn't cached
+}
+
+func (s *Service) newResolver(w *content.Wiki, d *directory, self wiki.PageName) *resolver {
+	return &resolver{w: w, names: d, self: self, pictureSize: s.pictureSizes(w), lists: pageLists{s: s, since: d.seq}}
 }
 
 // An answer is the resolution of one link.
@@ -45,6 +50,12 @@ func (r *resolver) Resolve(ctx context.Context, l wiki.Link, fragment string) ma
 // changed files; nil means that any can have changed.
 func (r *resolver) stillValid(ctx context.Context, answers []answer, sameNames bool, changed map[string]bool) bool {
 	for _, old := range answers {
+		if old.link.Kind == linkQuery {
+			if !r.sameRows(ctx, old, sameNames, changed) {
+				return false
+			}
+			continue
+		}
 		if old.link.Kind == linkTable {
 			canDiffer := !sameNames || changed == nil || changed[r.tablePath(old.link)]
 			if canDiffer && r.tableFile(ctx, old.link).Blob != old.blob {

@@ -99,8 +99,7 @@ func (s *Service) IsCurrent(ctx context.Context, a wiki.Access, b *Basis, since 
 	for _, unchanged := range []func() (bool, error){
 		func() (bool, error) { return b.hasFile(ctx, w, changed) },
 		func() (bool, error) {
-			r := &resolver{w: w, names: d, self: b.name, pictureSize: s.pictureSizes(w)}
-			return r.stillValid(ctx, b.answers, sameNames, changed), nil
+			return s.newResolver(w, d, b.name).stillValid(ctx, b.answers, sameNames, changed), nil
 		},
 		func() (bool, error) { return b.hasLinks(ctx, w, d, changed, linked) },
 		func() (bool, error) { return sameNames || d.countBelow(b.name) == b.below, nil },

@@ -224,7 +224,9 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.render(ctx, found, text, &resolver{w: w, names: d, self: found, files: files, pictureSize: s.pictureSizes(w)})
+	r := s.newResolver(w, d, found)
+	r.files = files
+	page, err := s.render(ctx, found, text, r)
 	if err := v.setRendered(page, err); err != nil {
 		return nil, err
 	}
@@ -296,8 +298,19 @@ func (b *body) weight() uint32 {
 	return uint32(min(n, 1<<30))
 }
 
-// render renders a text with its wiki's share of the time.
+// render renders a text with its wiki's share of the time. If it lists pages and the index
+// lacks commits, it renders again with a current one.
 func (s *Service) render(ctx context.Context, name wiki.PageName, text []byte, r *resolver) (*markdown.Page, error) {
+	page, err := s.renderOnce(ctx, name, text, r)
+	if err == nil && r.lists.behind {
+		r.answers = nil
+		r.catchUp(ctx)
+		page, err = s.renderOnce(ctx, name, text, r)
+	}
+	return page, err
+}
+
+func (s *Service) renderOnce(ctx context.Context, name wiki.PageName, text []byte, r *resolver) (*markdown.Page, error) {
 	release, err := r.w.AcquireLarge(ctx, len(text))
 	if err != nil {
 		return nil, err
@@ -321,7 +334,7 @@ const slowPause = 10 * time.Minute
 // rendered returns a page's body, from the cache if its links still resolve to the
 // same targets, and whether it is complete: the next rendering will be the same.
 func (s *Service) rendered(ctx context.Context, w *content.Wiki, d *directory, p *Page) (b *body, complete bool, err error) {
-	r := &resolver{w: w, names: d, self: p.Name, pictureSize: s.pictureSizes(w)}
+	r := s.newResolver(w, d, p.Name)
 	if b, ok := s.cachedBody(ctx, r, p); ok {
 		return b, true, nil
 	}

@@ -216,6 +216,21 @@ func (x *index) withCurrentDB(ctx context.Context, w *content.Wiki, do func(*sql
 	})
 }
 
+// withIndexedDB is withCurrentDB without catching up. It returns ErrBehind if the index
+// lacks a commit.
+func (x *index) withIndexedDB(ctx context.Context, since int64, do func(*sql.DB) error) error {
+	return x.retryRebuilt(func() error {
+		return x.withDB(ctx, func(db *sql.DB) error {
+			x.snapshotMu.RLock()
+			defer x.snapshotMu.RUnlock()
+			if x.cursor.Load().seq < since {
+				return ErrBehind
+			}
+			return do(db)
+		})
+	})
+}
+
 // withDB calls do with the open database.
 func (x *index) withDB(ctx context.Context, do func(*sql.DB) error) error {
 	x.mu.RLock()

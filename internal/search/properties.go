@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,7 +21,15 @@ import (
 type PropertyQuery struct {
 	Where property.Expression
 	Keys  []string // whose values are wanted
+	// AsIs reads the index as it is, which never waits for pages to be indexed. The
+	// answer is ErrBehind if it lacks the commit with the number Since.
+	AsIs  bool
+	Since int64
 }
+
+// ErrBehind means that a query that is to be answered as is needs commits that aren't
+// indexed yet; see Service.CatchUp.
+var ErrBehind = errors.New("search: the index is behind")
 
 // A PropertyMatch is a page that a PropertyQuery selects.
 type PropertyMatch struct {
@@ -51,8 +60,8 @@ const (
 )
 
 // FindProperties returns the pages that an expression selects, in no particular
-// order. It catches up with the wiki's head first. A query that reads too many
-// values is ErrTooLarge.
+// order. It catches up with the wiki's head first, unless q.AsIs. A query that reads too
+// many values is ErrTooLarge.
 func (s *Service) FindProperties(ctx context.Context, w *content.Wiki, q PropertyQuery) (PropertyMatches, error) {
 	defer timing.Measure(ctx, timing.Index)()
 	keys := slices.Clone(q.Where.Keys())
@@ -70,7 +79,11 @@ func (s *Service) FindProperties(ctx context.Context, w *content.Wiki, q Propert
 	}
 	defer release()
 	var found PropertyMatches
-	err = x.withCurrentDB(ctx, w, func(db *sql.DB) error {
+	with := func(do func(*sql.DB) error) error { return x.withCurrentDB(ctx, w, do) }
+	if q.AsIs {
+		with = func(do func(*sql.DB) error) error { return x.withIndexedDB(ctx, q.Since, do) }
+	}
+	err = with(func(db *sql.DB) error {
 		dir, err := x.loadDirectory(ctx, db)
 		if err != nil {
 			return err

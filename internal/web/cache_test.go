@@ -47,6 +47,27 @@ func TestCachedAccountsAreShared(t *testing.T) {
 	}
 }
 
+// A finished page that lists pages follows their front matter, for each reader.
+func TestFinishedPageFollowsList(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.put("ada", "Jobs", "::: pages where: status = open, show: due\n")
+	w.put("ada", "Roof", "---\nstatus: open\ndue: 2026-12-09\n---\n")
+	for _, b := range []*browser{w.anonymous(), w.as("ada")} {
+		b.get(on("ada", "/Jobs")).want(http.StatusOK).has(`<a href="/Roof">Roof</a></td><td>2026-12-09</td>`)
+	}
+	w.put("ada", "Other", "nothing to do with it")
+	w.anonymous().get(on("ada", "/Jobs")).want(http.StatusOK).has("2026-12-09")
+	w.put("ada", "Roof", "---\nstatus: open\ndue: 2026-12-24\n---\n")
+	for _, b := range []*browser{w.anonymous(), w.as("ada")} {
+		b.get(on("ada", "/Jobs")).want(http.StatusOK).has("<td>2026-12-24</td>")
+	}
+	w.put("ada", "Roof", "---\nstatus: done\n---\n")
+	for _, b := range []*browser{w.anonymous(), w.as("ada")} {
+		b.get(on("ada", "/Jobs")).want(http.StatusOK).has("No pages match.")
+	}
+}
+
 // A finished page that shows a file as a table follows changes of the file.
 func TestFinishedPageFollowsTable(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ const blocks = [
   ["Diagram", "mermaid", "```mermaid\nflowchart LR\n  A --> ‸B\n```"],
   ["Fold", "<details>", "<details><summary>‸</summary>\n\n\n</details>"],
   ["Contents", "[TOC]", "[TOC]\n‸"],
+  ["List of pages", "::: pages", "::: pages where: status = ‸draft, show: status, due\n"],
   ["Rule", "---", "---\n‸"],
 ];
 
