@@ -28,8 +28,8 @@ func plainWords(docs, asked []pair) (t tally, err error) {
 	}
 	words := regexp.MustCompile(`[\pL\pN]+`)
 	for _, q := range asked {
-		any := `"` + strings.Join(words.FindAllString(q.query, -1), `" OR "`) + `"`
-		rows, err := db.Query("SELECT word FROM texts WHERE texts MATCH $1 ORDER BY bm25(texts) LIMIT 10", any)
+		anyWord := `"` + strings.Join(words.FindAllString(q.query, -1), `" OR "`) + `"`
+		rows, err := db.Query("SELECT word FROM texts WHERE texts MATCH $1 ORDER BY bm25(texts) LIMIT 10", anyWord)
 		if err != nil {
 			return t, err
 		}

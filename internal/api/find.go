@@ -108,7 +108,7 @@ type section struct {
 	Snippet string `json:"snippet"`
 }
 
-func plain(spans []pages.Span) string {
+func spansText(spans []pages.Span) string {
 	var b strings.Builder
 	for _, span := range spans {
 		b.WriteString(span.Text)
@@ -118,7 +118,7 @@ func plain(spans []pages.Span) string {
 
 func newHit(f pages.Hit) hit {
 	h := hit{
-		Name: f.Page.Title(), Path: string(f.Page), Snippet: plain(f.Snippet), Score: f.Score,
+		Name: f.Page.Title(), Path: string(f.Page), Snippet: spansText(f.Snippet), Score: f.Score,
 		Heading: f.Heading, Line: f.Line, Revision: f.Blob, Matched: []string{},
 	}
 	if f.ByWords {
@@ -128,7 +128,7 @@ func newHit(f pages.Hit) hit {
 		h.Matched = append(h.Matched, "meaning")
 	}
 	for _, s := range f.More {
-		h.Sections = append(h.Sections, section{s.Heading, s.Line, plain(s.Snippet)})
+		h.Sections = append(h.Sections, section{s.Heading, s.Line, spansText(s.Snippet)})
 	}
 	return h
 }
@@ -220,9 +220,9 @@ func (h *Handler) formerSearch(c *call) error {
 		add := func(heading, snippet string) {
 			out = append(out, formerHit{f.Page.Title(), string(f.Page), snippet, snippet, 1 - 1/float64(i+2), heading, heading})
 		}
-		add(f.Heading, plain(f.Snippet))
+		add(f.Heading, spansText(f.Snippet))
 		for _, s := range f.More[:min(len(f.More), int(each)-1)] {
-			add(s.Heading, plain(s.Snippet))
+			add(s.Heading, spansText(s.Snippet))
 		}
 	}
 	out = out[:min(len(out), int(n))]

@@ -307,11 +307,11 @@ func (h *Handler) patchWiki(m *manageCall) error {
 		return err
 	}
 	set := tenant.SettingsOf(a.Site())
-	take(&set.Title, in.Title)
-	take(&set.Description, in.Description)
-	take(&set.Public, in.Public)
-	take(&set.Home, in.Home)
-	take(&set.AsHandle, in.AsHandle)
+	assignIfGiven(&set.Title, in.Title)
+	assignIfGiven(&set.Description, in.Description)
+	assignIfGiven(&set.Public, in.Public)
+	assignIfGiven(&set.Home, in.Home)
+	assignIfGiven(&set.AsHandle, in.AsHandle)
 	if in.Wikilinks != nil {
 		if set.Wikilinks, err = wiki.ParseLinkOrder(*in.Wikilinks); err != nil {
 			return err
@@ -323,7 +323,8 @@ func (h *Handler) patchWiki(m *manageCall) error {
 	return h.answerWiki(m, http.StatusOK)
 }
 
-func take[T any](to, from *T) {
+// assignIfGiven sets a field that the request has.
+func assignIfGiven[T any](to, from *T) {
 	if from != nil {
 		*to = *from
 	}

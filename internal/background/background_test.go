@@ -59,7 +59,7 @@ func testWorkers(t *testing.T) (w *Workers, log *bytes.Buffer, panicked *[]Job) 
 	return w, log, panicked
 }
 
-// A panic is logged with its stack and reported, and its input isn't met again.
+// A panic is logged with its stack and reported, and its input isn't processed again.
 func TestTrySetsAside(t *testing.T) {
 	w, log, panicked := testWorkers(t)
 	job := Job{"index", "ada", "Home 1234"}

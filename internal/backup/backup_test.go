@@ -89,8 +89,8 @@ func (p *dataDir) repository() *Repository {
 	return r
 }
 
-// take advances the clock by an hour and takes a backup.
-func (p *dataDir) take(r *Repository, recipients ...age.Recipient) Report {
+// backUp advances the clock by an hour and takes a backup.
+func (p *dataDir) backUp(r *Repository, recipients ...age.Recipient) Report {
 	p.t.Helper()
 	p.now = p.now.Add(time.Hour)
 	report, err := r.Take(p.t.Context(), p.data, recipients, false)
@@ -157,7 +157,7 @@ var hourlyAndDaily = Schedule{Every: time.Hour, VerifyEvery: 24 * time.Hour}
 func TestBackupAndRestore(t *testing.T) {
 	p := newDataDir(t, "ada", "bob", "cleo")
 	r := p.repository()
-	first := p.take(r)
+	first := p.backUp(r)
 	want := p.describe()
 	if first.Wikis != 3 || first.Copied != 3 {
 		t.Errorf("%+v", first)
@@ -181,10 +181,10 @@ func TestBackupAndRestore(t *testing.T) {
 	// Only wikis that changed are read again, whether or not they are open. Older
 	// backups stay as they are.
 	p.ageFiles()
-	p.take(r)
+	p.backUp(r)
 	p.save("bob", "Home", "changed")
 	p.ageFiles()
-	second := p.take(r)
+	second := p.backUp(r)
 	if second.Wikis != 3 || second.Copied != 1 || second.NewChunks > 12 {
 		t.Errorf("after one change: %+v", second)
 	}
@@ -204,11 +204,11 @@ func TestBackupAndRestore(t *testing.T) {
 func TestKilledRestore(t *testing.T) {
 	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
-	first := p.take(r)
+	first := p.backUp(r)
 	want := p.describe()
 	p.now = p.now.Add(time.Hour)
 	p.save("ada", "Home", "written after the first backup")
-	second := p.take(r)
+	second := p.backUp(r)
 	for moved := range len(restoredParts) + 1 {
 		restored := &dataDir{t: t, data: filepath.Join(t.TempDir(), "restored"), now: time.Now()}
 		s, err := r.Snapshot(first.Name)
@@ -255,7 +255,7 @@ func TestKeysAreEncrypted(t *testing.T) {
 	r := p.repository()
 	identity, err := age.GenerateX25519Identity()
 	p.must(err)
-	p.take(r, identity.Recipient())
+	p.backUp(r, identity.Recipient())
 	out, err := exec.Command("sh", "-c", `find "$0" -name '*' -type f -exec sh -c 'gzip -dc "$1" 2>/dev/null || cat "$1"' - {} \;`, p.dir).Output()
 	p.must(err)
 	if bytes.Contains(out, []byte("the planted key")) || !bytes.Contains(out, []byte("age-encryption.org/v1")) {
@@ -282,9 +282,9 @@ func TestKeysAreEncrypted(t *testing.T) {
 func TestVerifyFindsCorruptChunk(t *testing.T) {
 	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
-	p.take(r)
+	p.backUp(r)
 	p.ageFiles()
-	p.take(r)
+	p.backUp(r)
 	s, err := r.Snapshot("")
 	p.must(err)
 	rec, err := r.readRecord(s.Wikis["bob"])
@@ -294,7 +294,7 @@ func TestVerifyFindsCorruptChunk(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "wiki bob") || strings.Contains(err.Error(), "wiki ada") {
 		t.Fatalf("verify: %v", err)
 	}
-	if again := p.take(r); again.Copied != 1 {
+	if again := p.backUp(r); again.Copied != 1 {
 		t.Errorf("%+v", again)
 	}
 	if _, err := r.Verify(t.Context(), "", "", t.TempDir(), nil); err != nil {
@@ -308,7 +308,7 @@ func TestDamagedWikiKeepsLastCopy(t *testing.T) {
 	p := newDataDir(t, "ada", "bob")
 	p.save("ada", "Big", strings.Repeat("some text that is long enough for several pages of the database\n", 2000))
 	r := p.repository()
-	p.take(r)
+	p.backUp(r)
 	want := p.describe()
 	p.close()
 	file := filepath.Join(p.data, "wikis", "ada", "wiki.db")
@@ -342,9 +342,9 @@ func TestKeptSnapshotsAreNotPruned(t *testing.T) {
 	want := p.describe()
 	p.now = p.now.Add(time.Minute)
 	p.save("ada", "Later", "text")
-	p.take(r)
+	p.backUp(r)
 	p.now = p.now.Add(100 * 24 * time.Hour)
-	p.take(r)
+	p.backUp(r)
 	names, err := r.Snapshots()
 	p.must(err)
 	if len(names) != 2 || names[0] != kept.Name {
@@ -366,7 +366,7 @@ func TestKeptSnapshotsAreNotPruned(t *testing.T) {
 func TestFailedVerificationIsAProblem(t *testing.T) {
 	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
-	report := p.take(r)
+	report := p.backUp(r)
 	problems := func() string {
 		t.Helper()
 		status, err := ReadStatus(p.dir)
@@ -424,7 +424,7 @@ func TestBackupLeavesAMarginOnDisk(t *testing.T) {
 func TestRestoreSingleLostWiki(t *testing.T) {
 	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
-	p.take(r)
+	p.backUp(r)
 	p.close()
 	p.must(os.RemoveAll(filepath.Join(p.data, "wikis", "ada")))
 	p.open()
@@ -454,7 +454,7 @@ func TestRestoreSingleLostWiki(t *testing.T) {
 	}
 	check(taken.Format(snapshotNameLayout), taken.Add(-time.Hour))
 	p.must(p.db.DropSite(t.Context(), "ada"))
-	if after := p.take(r); after.Wikis != 1 {
+	if after := p.backUp(r); after.Wikis != 1 {
 		t.Errorf("after the purge: %+v", after)
 	}
 	check(taken.Format(snapshotNameLayout), taken.Add(-time.Hour))
@@ -510,10 +510,10 @@ func TestPruneRetention(t *testing.T) {
 func TestPruneRemovesUnusedObjects(t *testing.T) {
 	p := newDataDir(t, "ada")
 	r := p.repository()
-	p.take(r)
+	p.backUp(r)
 	p.save("ada", "Home", "changed")
 	p.now = p.now.Add(keepDaily)
-	if report := p.take(r); report.Pruned != 1 {
+	if report := p.backUp(r); report.Pruned != 1 {
 		t.Errorf("%+v", report)
 	}
 	used := map[string]bool{}
@@ -552,7 +552,7 @@ func TestKilledBackup(t *testing.T) {
 	p := newDataDir(t, "ada", "bob", "cleo", "dan")
 	r := p.repository()
 	p.now = time.Now().Add(-time.Hour)
-	p.take(r)
+	p.backUp(r)
 	p.must(r.Close())
 	kills := 6
 	if os.Getenv("ROBOT_LONG") != "" {

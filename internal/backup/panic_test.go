@@ -12,7 +12,7 @@ import (
 func TestPanicCostsOneWiki(t *testing.T) {
 	p := newDataDir(t, "ada", "bob")
 	r := p.repository()
-	p.take(r)
+	p.backUp(r)
 	before, err := r.readNewestSnapshot()
 	p.must(err)
 	r.background = background.New(background.Options{Log: slog.New(slog.DiscardHandler), Before: func(j background.Job) {

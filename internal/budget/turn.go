@@ -19,10 +19,10 @@ type Turn struct {
 // TakeTurn waits for one unit, like Acquire. The caller must call End.
 func (s *Slots) TakeTurn(ctx context.Context, key string) (*Turn, error) {
 	t := &Turn{slots: s, key: key}
-	return t, t.take(ctx)
+	return t, t.acquire(ctx)
 }
 
-func (t *Turn) take(ctx context.Context) (err error) {
+func (t *Turn) acquire(ctx context.Context) (err error) {
 	t.release, err = t.slots.Acquire(ctx, t.key)
 	t.began = time.Now()
 	return err
@@ -36,7 +36,7 @@ func (t *Turn) Check(ctx context.Context) error {
 		return err
 	}
 	t.End()
-	return t.take(ctx)
+	return t.acquire(ctx)
 }
 
 // End returns the unit. It is idempotent.

@@ -57,7 +57,7 @@ func (w *Wiki) AddDraftFile(ctx context.Context, did, path string, f DraftFile) 
 			return wiki.Problemf(wiki.ErrQuota, "file", "The files of your drafts take more than 50 MB. Save or discard a draft with files, then send this one again.")
 		}
 		return nil
-	}, func() { any := true; w.draftFiles.Store(&any) })
+	}, func() { kept := true; w.draftFiles.Store(&kept) })
 	return wrapError(err, "keep a file with the draft of %s/%s", w.slug, path)
 }
 
@@ -67,17 +67,17 @@ func (w *Wiki) hasDraftFiles(ctx context.Context) (bool, error) {
 	if known := w.draftFiles.Load(); known != nil {
 		return *known, nil
 	}
-	var any bool
-	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM draft_files WHERE wiki = $1)", w.slug).Scan(&any)
+	var kept bool
+	err := w.queryRow(ctx, "SELECT EXISTS (SELECT 1 FROM draft_files WHERE wiki = $1)", w.slug).Scan(&kept)
 	if err == nil {
-		w.draftFiles.CompareAndSwap(nil, &any) // unless a file was added meanwhile
+		w.draftFiles.CompareAndSwap(nil, &kept) // unless a file was added meanwhile
 	}
-	return any, wrapError(err, "look for files of drafts in %s", w.slug)
+	return kept, wrapError(err, "look for files of drafts in %s", w.slug)
 }
 
 // DraftFiles lists the files kept with a person's draft of a page, by name.
 func (w *Wiki) DraftFiles(ctx context.Context, did, path string) ([]DraftFile, error) {
-	if any, err := w.hasDraftFiles(ctx); err != nil || !any {
+	if kept, err := w.hasDraftFiles(ctx); err != nil || !kept {
 		return nil, err
 	}
 	var list []DraftFile

@@ -291,7 +291,7 @@ func (p *Import) findRenames() []Renaming {
 		var later []string
 		for _, name := range group {
 			if to, _ := wiki.ReachablePath(name); to == name && names.free(name) {
-				names.take(name)
+				names.reserve(name)
 			} else {
 				later = append(later, name)
 			}
@@ -312,7 +312,7 @@ func Unreachable(files []string) []Renaming {
 	var without []string
 	for _, name := range files {
 		to, _ := wiki.ReachablePath(name)
-		names.take(name)
+		names.reserve(name)
 		if wiki.AddFolders(names.folders, to); to != name {
 			without = append(without, name)
 		}
@@ -334,7 +334,7 @@ type importNames struct {
 	next           map[string]int // by key: the number to try first, so that many files of one name take linear time
 }
 
-func (n importNames) take(file string) { n.files[wiki.Key(file)] = true }
+func (n importNames) reserve(file string) { n.files[wiki.Key(file)] = true }
 
 // free reports whether a file can have a name. The address of a page is its name
 // without ".md", which another file would take from it.
@@ -352,7 +352,7 @@ func (n importNames) rename(file string) string {
 		n.next[key] = max(n.next[key]+1, 2)
 		to = fmt.Sprintf("%s_%d%s", stem, n.next[key], ext)
 	}
-	n.take(to)
+	n.reserve(to)
 	return to
 }
 

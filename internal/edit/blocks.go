@@ -28,7 +28,7 @@ type junction struct {
 // blocks are read, or they would change how it is.
 func (ed *editor) insertBlock(at int, text string, prepend, apart bool) error {
 	j := ed.junctionAt(at, text)
-	continues, leads := j.continues(), j.leads()
+	continues, runsOn := j.continues(), j.runsOn()
 	gap, end := "", "\n"
 	above, below := ed.Text[:at], ed.Text[at:]
 	if above != "" && !strings.HasSuffix(above, "\n") {
@@ -40,7 +40,7 @@ func (ed *editor) insertBlock(at int, text string, prepend, apart bool) error {
 	if !prepend && (!continues || apart || j.before.Spaced) {
 		gap += "\n"
 	}
-	if below != "" && below[0] != '\n' && (!leads || prepend && apart) {
+	if below != "" && below[0] != '\n' && (!runsOn || prepend && apart) {
 		end += "\n"
 	}
 	if err := ed.checkJunction(j, at, gap+text+end); err != nil {
@@ -105,8 +105,8 @@ func (j junction) continues() bool {
 	return a.isSimilar(b)
 }
 
-// leads reports whether the block after the text continues it.
-func (j junction) leads() bool {
+// runsOn reports whether the block after the text continues it.
+func (j junction) runsOn() bool {
 	if j.after == nil || len(j.added) == 0 {
 		return false
 	}
@@ -187,7 +187,7 @@ func (ed *editor) checkJunction(j junction, at int, insertion string) error {
 	}
 	upToText := len(want)
 	if j.after != nil {
-		if to = j.after.to; j.leads() {
+		if to = j.after.to; j.runsOn() {
 			want[len(want)-1] = ""
 		} else {
 			want = append(want, j.after.Shape)

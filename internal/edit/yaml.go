@@ -103,7 +103,7 @@ func (y *yamlText) mapping(n ast.Node, before int) *yamlMapping {
 	case *ast.MappingNode:
 		values, m.flow = n.Values, n.IsFlowStyle
 		if m.flow {
-			m.end = y.at(n.End)
+			m.end = y.offsetOf(n.End)
 		}
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
@@ -116,7 +116,7 @@ func (y *yamlText) mapping(n ast.Node, before int) *yamlMapping {
 			return nil
 		}
 		t := v.Key.GetToken()
-		k := &yamlKey{name: t.Value, quoted: t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType, from: y.at(t), colon: y.at(v.Start) + 1}
+		k := &yamlKey{name: t.Value, quoted: t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType, from: y.offsetOf(t), colon: y.offsetOf(v.Start) + 1}
 		var next *token.Token
 		if i+1 < len(values) {
 			next = values[i+1].Key.GetToken()
@@ -148,7 +148,7 @@ func (y *yamlText) list(n ast.Node, end int) *yamlList {
 	}
 	l := &yamlList{flow: seq.IsFlowStyle, end: end, indent: seq.Start.Position.Column - 1}
 	if l.flow {
-		l.end = y.at(seq.End)
+		l.end = y.offsetOf(seq.End)
 	}
 	for _, v := range seq.Values {
 		switch v.(type) {
@@ -191,8 +191,8 @@ func (y *yamlText) addItems(l *yamlList, items []string) string {
 	return before + separator + strings.Join(items, ", ") + y.text[len(before):]
 }
 
-// at returns the offset of a token, whose column counts characters.
-func (y *yamlText) at(t *token.Token) int {
+// offsetOf returns the offset of a token, whose column counts characters.
+func (y *yamlText) offsetOf(t *token.Token) int {
 	at := y.starts[t.Position.Line-1]
 	for range t.Position.Column - 1 {
 		_, n := utf8.DecodeRuneInString(y.text[at:])
@@ -220,7 +220,7 @@ func (y *yamlText) blockEnd(k *yamlKey, t *token.Token, before int) {
 	}
 	k.valueEnd = k.to
 	if note := y.notes[last]; note != nil && last == t.Position.Line {
-		k.valueEnd = y.at(note)
+		k.valueEnd = y.offsetOf(note)
 	}
 	k.valueEnd = k.colon + len(strings.TrimRight(y.text[k.colon:max(k.colon, k.valueEnd)], " \t\n"))
 }
@@ -243,7 +243,7 @@ func (y *yamlText) flowEnd(k *yamlKey, m *yamlMapping, next *token.Token) {
 		})
 		for i--; i >= 0 && y.tokens[i].Type != token.CollectEntryType; i-- {
 		}
-		end = y.at(y.tokens[max(i, 0)])
+		end = y.offsetOf(y.tokens[max(i, 0)])
 	}
 	k.valueEnd = k.colon + len(strings.TrimRight(y.text[k.colon:end], " \t\n"))
 	k.to = k.valueEnd

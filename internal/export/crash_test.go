@@ -155,7 +155,7 @@ func (w *world) checkAfterKill(full bool) {
 	w.t.Helper()
 	if full {
 		w.checkRepository()
-	} else if _, err := w.CatchUp(w.ctx, "ada"); err != nil {
+	} else if _, err := w.CatchUp(w.t.Context(), "ada"); err != nil {
 		w.t.Fatal(err)
 	}
 	c, release := w.open()

@@ -29,7 +29,6 @@ import (
 type world struct {
 	*Mirror
 	t    testing.TB
-	ctx  context.Context
 	dir  string
 	pool *content.Pool
 }
@@ -37,7 +36,7 @@ type world struct {
 // newWorld has a wiki called ada.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, ctx: t.Context(), dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir()}
 	w.openPool()
 	w.create("ada")
 	w.startMirror()
@@ -70,7 +69,7 @@ func (w *world) startMirror() {
 
 func (w *world) create(slug string) {
 	w.t.Helper()
-	if err := w.pool.Create(w.ctx, slug); err != nil {
+	if err := w.pool.Create(w.t.Context(), slug); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -78,7 +77,7 @@ func (w *world) create(slug string) {
 // open opens ada.
 func (w *world) open() (c *content.Wiki, release func()) {
 	w.t.Helper()
-	c, release, err := w.pool.Open(w.ctx, "ada")
+	c, release, err := w.pool.Open(w.t.Context(), "ada")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -90,7 +89,7 @@ func (w *world) commit(edits ...content.Edit) (content.Result, error) {
 	w.t.Helper()
 	c, release := w.open()
 	defer release()
-	return c.Commit(w.ctx, content.Request{
+	return c.Commit(w.t.Context(), content.Request{
 		Author: wiki.Caller{User: wiki.User{DID: "did:plc:ada", Username: "ada"}}, Limits: wiki.DefaultLimits, Edits: edits,
 	})
 }
@@ -112,7 +111,7 @@ func (w *world) randomCommits(r *rand.Rand, n int) {
 	defer release()
 	for range n {
 		name := names[r.IntN(len(names))]
-		f, text, err := c.Read(w.ctx, name)
+		f, text, err := c.Read(w.t.Context(), name)
 		edit := content.Edit{Path: name, Base: f.Blob, Data: fmt.Appendf(nil, "%s%d\n", text, r.IntN(1000))}
 		switch k := r.IntN(10); {
 		case err != nil:
@@ -162,7 +161,7 @@ func (w *world) checkRepository() {
 // time.
 func (w *world) checkExport(clone bool) {
 	w.t.Helper()
-	opened, release, err := w.Open(w.ctx, "ada")
+	opened, release, err := w.Open(w.t.Context(), "ada")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -194,12 +193,12 @@ func (w *world) files() map[string]string {
 	c, release := w.open()
 	defer release()
 	files := map[string]string{}
-	names, err := c.Names(w.ctx)
+	names, err := c.Names(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, name := range names {
-		_, data, err := c.Read(w.ctx, name)
+		_, data, err := c.Read(w.t.Context(), name)
 		if err != nil {
 			w.t.Fatalf("read %s: %v", name, err)
 		}
@@ -275,12 +274,12 @@ func waitFor(t testing.TB, what string, done func() bool) {
 
 func TestContextEndsWithMirror(t *testing.T) {
 	w := newWorld(t)
-	ended, cancel := w.Context(w.ctx)
+	ended, cancel := w.Context(w.t.Context())
 	cancel()
 	if ended.Err() == nil {
 		t.Error("cancel has no effect")
 	}
-	running, cancel := w.Context(w.ctx)
+	running, cancel := w.Context(w.t.Context())
 	defer cancel()
 	if running.Err() != nil {
 		t.Error("canceled too early")
@@ -289,7 +288,7 @@ func TestContextEndsWithMirror(t *testing.T) {
 	if running.Err() == nil {
 		t.Error("Close doesn't cancel it")
 	}
-	late, cancel := w.Context(w.ctx)
+	late, cancel := w.Context(w.t.Context())
 	defer cancel()
 	if late.Err() == nil {
 		t.Error("a closed Mirror returns a context that isn't canceled")
@@ -364,7 +363,7 @@ func TestMismatchRaisesAlarm(t *testing.T) {
 	if _, err := w.database().Exec("UPDATE changes SET path = 'Other.md' WHERE seq = 2"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.CatchUp(w.ctx, "ada"); !errors.Is(err, content.ErrMismatch) {
+	if _, err := w.CatchUp(w.t.Context(), "ada"); !errors.Is(err, content.ErrMismatch) {
 		t.Errorf("got %v", err)
 	}
 	if s := w.Stats(); s.Mismatches == 0 || s.Failures == 0 {
@@ -381,22 +380,22 @@ func TestRepack(t *testing.T) {
 	w := newWorld(t)
 	for i := range 12 {
 		w.put("Home", fmt.Sprint("text ", i, "\n"))
-		if _, err := w.CatchUp(w.ctx, "ada"); err != nil {
+		if _, err := w.CatchUp(w.t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	repo, release, err := w.Open(w.ctx, "ada")
+	repo, release, err := w.Open(w.t.Context(), "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := filepath.Join(w.dir, "ada", repo.Name())
-	ctx, cancel := context.WithCancel(w.ctx)
+	ctx, cancel := context.WithCancel(w.t.Context())
 	var saves sync.WaitGroup
 	saved := make(chan bool)
 	saves.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			w.put("Other", fmt.Sprint("text ", i, "\n"))
-			w.CatchUp(w.ctx, "ada")
+			w.CatchUp(w.t.Context(), "ada")
 			if i%5 == 4 {
 				select {
 				case saved <- true:
@@ -407,7 +406,7 @@ func TestRepack(t *testing.T) {
 	})
 	for range 3 {
 		<-saved // five times; the next five are beside the repack
-		if err := w.Repack(w.ctx, "ada"); err != nil {
+		if err := w.Repack(w.t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -444,7 +443,7 @@ func TestVerifiedOnceAfterStart(t *testing.T) {
 	w.startMirror()
 	var verified []time.Time
 	for range 3 {
-		if _, err := w.CatchUp(w.ctx, "ada"); err != nil {
+		if _, err := w.CatchUp(w.t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
 		verified = append(verified, w.repository("ada").verified)
@@ -461,7 +460,7 @@ func TestLag(t *testing.T) {
 		t.Errorf("before the first save: %s", w.Lag())
 	}
 	w.put("Home", "x")
-	if _, err := w.CatchUp(w.ctx, "ada"); err != nil {
+	if _, err := w.CatchUp(w.t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	// Without the wiki's directory an export fails.
@@ -500,7 +499,7 @@ func TestExportOfAnotherProcessIsRepacked(t *testing.T) {
 	catchUpBoth := func() {
 		t.Helper()
 		for _, slug := range []string{"ada", "short"} {
-			if _, err := w.CatchUp(w.ctx, slug); err != nil {
+			if _, err := w.CatchUp(w.t.Context(), slug); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -157,7 +157,7 @@ func (r refs) choose(ref string) (id, folder string) {
 	}
 }
 
-// main returns the newest commit of the main branch; "" if it can't be told.
+// main returns the newest commit of the main branch; "" if that is ambiguous.
 func (r refs) main() string {
 	for _, name := range []string{"HEAD", "refs/heads/main", "refs/heads/master"} {
 		if id := r.ids[name]; id != "" {

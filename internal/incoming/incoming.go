@@ -127,7 +127,7 @@ func (l *Listing) Settle() {
 	l.Files = append(pages, others...)
 	for i := range l.Files {
 		f := &l.Files[i]
-		if to := taken.take(f.Path); to != f.Path {
+		if to := taken.reserve(f.Path); to != f.Path {
 			f.Path, f.Why = to, "another page, folder or file has this name, apart from case and spaces"
 		}
 	}
@@ -145,8 +145,8 @@ type names struct {
 	free    FreeNames
 }
 
-// take returns a path, or a free one like it: "Name (2).md".
-func (n *names) take(file string) string {
+// reserve returns a path, or a free one like it: "Name (2).md".
+func (n *names) reserve(file string) string {
 	free := n.free.Find(file, func(key string) bool { return n.taken[key] || n.folders[key] || n.taken[key+".md"] })
 	n.taken[wiki.Key(free)] = true
 	return free

@@ -78,7 +78,7 @@ func (l *Limiter) takeTokens(takes []withdrawal) error {
 		found[i] = b
 	}
 	for i := range takes {
-		found[i].take(1)
+		found[i].withdraw(1)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (l *Limiter) countTokens(takes []withdrawal) {
 	defer l.mu.Unlock()
 	now := l.now()
 	for _, t := range takes {
-		l.touch(t, now).take(1)
+		l.touch(t, now).withdraw(1)
 	}
 }
 
@@ -144,7 +144,7 @@ type bucket struct {
 	owed         int // tokens to take as soon as they return
 }
 
-func (b *bucket) take(tokens int) {
+func (b *bucket) withdraw(tokens int) {
 	b.taken += tokens
 	b.counts[b.slot%len(b.counts)] += uint32(tokens)
 }
@@ -153,7 +153,7 @@ func (b *bucket) take(tokens int) {
 func (b *bucket) pay(rate Rate) {
 	if now := min(b.owed, rate.Tokens-b.taken); now > 0 {
 		b.owed -= now
-		b.take(now)
+		b.withdraw(now)
 	}
 }
 

@@ -106,7 +106,7 @@ func endsLine(n ast.Node) bool {
 // idAttribute returns the attribute with a block's id, or "".
 func (w *writer) idAttribute(n ast.Node) string {
 	id := w.doc.blockIDs[n]
-	if id == "" || len(w.embeds) > 0 || !w.ids.take("^"+id) {
+	if id == "" || len(w.embeds) > 0 || !w.ids.reserve("^"+id) {
 		return ""
 	}
 	return ` id="` + html.EscapeString(idPrefix+"^"+id) + `"`

@@ -63,8 +63,8 @@ type idSet struct {
 
 func newIDSet() idSet { return idSet{map[string]bool{}, map[string]int{}} }
 
-// take adds an id. It reports false if the page has it.
-func (s idSet) take(id string) bool {
+// reserve adds an id. It reports false if the page has it.
+func (s idSet) reserve(id string) bool {
 	if s.taken[id] {
 		return false
 	}
@@ -75,7 +75,7 @@ func (s idSet) take(id string) bool {
 // number adds an id, with -1, -2 and so on if the page has it, and returns it.
 func (s idSet) number(id string) string {
 	try := id
-	for !s.take(try) {
+	for !s.reserve(try) {
 		s.repeats[id]++
 		try = id + "-" + strconv.Itoa(s.repeats[id])
 	}
@@ -89,7 +89,7 @@ func (s idSet) heading(text, chosen string) []string {
 		return []string{s.number(slug(text))}
 	}
 	ids := []string{s.number(slug(chosen))}
-	if id := slug(text); s.take(id) {
+	if id := slug(text); s.reserve(id) {
 		ids = append(ids, id)
 	}
 	return ids

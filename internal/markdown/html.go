@@ -375,7 +375,7 @@ func (w *writer) attribute(tag, key, value string) (string, bool) {
 			return "", false
 		}
 		id := slug(value)
-		return idPrefix + id, value != "" && w.ids.take(id)
+		return idPrefix + id, value != "" && w.ids.reserve(id)
 	}
 	return "", false
 }

@@ -255,7 +255,7 @@ func (w *writer) writeHeading(n *ast.Heading) {
 	w.headings = append(w.headings, Heading{Level: n.Level, ID: id, Text: words, Line: w.doc.headingLine(n)})
 	w.heading = words
 	w.write("<h"+level, ` id="`, html.EscapeString(id), `">`)
-	if named := w.doc.textWithNames(n); named != "" && w.ids.take(slug(named)) {
+	if named := w.doc.textWithNames(n); named != "" && w.ids.reserve(slug(named)) {
 		ids = append(ids, slug(named))
 	}
 	for _, other := range ids[1:] {

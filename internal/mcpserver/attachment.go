@@ -134,7 +134,7 @@ func (h *Handler) receiveFile(w http.ResponseWriter, r *http.Request, c *client,
 // serveUpload stores the file sent to a one-time address. The address acts
 // with the token that requested it, with that token's current rights.
 func (h *Handler) serveUpload(w http.ResponseWriter, r *http.Request, slug string) {
-	u, ok := h.uploads.take(strings.TrimPrefix(r.URL.Path, uploadPath), slug, h.o.Now())
+	u, ok := h.uploads.redeem(strings.TrimPrefix(r.URL.Path, uploadPath), slug, h.o.Now())
 	if !ok {
 		writeError(w, http.StatusGone, "This address has been used or has expired after 15 minutes. Get another from write_attachment.")
 		return

@@ -43,8 +43,8 @@ func TestAlreadyAppliedIsTrue(t *testing.T) {
 	}
 }
 
-// "Already applied" looks at the revision named and at 50 since. If the old text was
-// there only between others, nobody can tell.
+// "Already applied" looks at the named revision and at the 50 since. An old
+// text that came and went before that isn't recognized.
 func TestAlreadyAppliedLooksBackAtMost50Revisions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -63,8 +63,8 @@ func TestAlreadyAppliedLooksBackAtMost50Revisions(t *testing.T) {
 	w.fails("The new text is already on line 1", "ada/editor", "edit_page", replace...)
 }
 
-// Text that differs only in characters that look alike or are invisible is found if there
-// is one such place, and never with all.
+// A text that differs from the page only in look-alike or invisible characters is found
+// if it occurs once. "all" never matches that way.
 func TestFoldedTextIsNeverFoundEverywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -85,8 +85,8 @@ func TestFoldedTextIsNeverFoundEverywhere(t *testing.T) {
 	}
 }
 
-// A page with characters that nobody sees is found by grep as it is, and edited with
-// what a model makes of it.
+// Invisible characters in a page don't keep grep from finding a line, or an edit from
+// matching the text as a model writes it.
 func TestInvisibleCharacters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,8 +133,8 @@ func TestAppendKeepsBlocksApart(t *testing.T) {
 	}
 }
 
-// Whatever ends a page, an appended paragraph is a block of its own, and whatever begins
-// it, a prepended one is. Items continue lists, and rows tables.
+// An appended or prepended paragraph is a block of its own, no matter what block is next
+// to it. Items continue lists, and rows continue tables.
 func TestAppendedBlocksOfEveryKind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -123,8 +123,8 @@ func (u *uploads) evict() {
 	u.remove(oldest, u.wikis[fullest][oldest])
 }
 
-// take uses up an address.
-func (u *uploads) take(secret, slug string, now time.Time) (upload, bool) {
+// redeem uses up an address.
+func (u *uploads) redeem(secret, slug string, now time.Time) (upload, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	key := sha256.Sum256([]byte(secret))

@@ -273,7 +273,7 @@ func TestUploadAddressesAreShared(t *testing.T) {
 	if n := given("cleo", "cleo", "c", maxOwnUploads); n != maxOwnUploads {
 		t.Errorf("another wiki gets %d addresses, want %d", n, maxOwnUploads)
 	}
-	if _, ok := u.take(victim, "bob", now); !ok {
+	if _, ok := u.redeem(victim, "bob", now); !ok {
 		t.Error("another wiki's address is gone")
 	}
 	total := 0

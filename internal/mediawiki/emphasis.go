@@ -78,11 +78,11 @@ func balance(line []piece) {
 		previous, _ := utf8.DecodeLastRuneInString(before[:len(before)-size])
 		switch {
 		case last == ' ':
-			space = first(space, n)
+			space = firstIndex(space, n)
 		case previous == ' ':
-			single = first(single, n)
+			single = firstIndex(single, n)
 		default:
-			word = first(word, n)
+			word = firstIndex(word, n)
 		}
 	}
 	for _, n := range []int{single, word, space} {
@@ -94,8 +94,8 @@ func balance(line []piece) {
 	}
 }
 
-// first keeps the first of two indexes; -1 is none.
-func first(old, n int) int {
+// firstIndex keeps the first of two indexes; -1 is none.
+func firstIndex(old, n int) int {
 	if old >= 0 {
 		return old
 	}

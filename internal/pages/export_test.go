@@ -126,7 +126,8 @@ func TestExportMarkdown(t *testing.T) {
 	}
 }
 
-// Names that some systems can't hold are changed, with the links to them, and told.
+// Names that some systems can't store are changed, along with the links to them, and
+// the note lists them.
 func TestExportMarkdownPortableNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -218,7 +219,7 @@ func TestExportBundle(t *testing.T) {
 }
 
 // A wiki exported as Markdown and imported elsewhere has the same pages, files and
-// links, also if names are spelled or called differently in the zip.
+// links, even if names are spelled differently or changed in the zip.
 func TestExportMarkdownRoundTrip(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -334,9 +335,9 @@ func TestExportSite(t *testing.T) {
 	}
 }
 
-// Attack: a client starts downloads and reads nothing. The exports are made all the
-// same, so the wiki's slot is free for the next; and only a few downloads per wiki
-// are open to strangers, who take none from members.
+// Attack: a client starts downloads and reads nothing. The exports finish
+// anyway, so the wiki's slot is free for the next one. Strangers can have only a few
+// downloads per wiki open, and take none from members.
 func TestExportsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

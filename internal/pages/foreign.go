@@ -295,7 +295,7 @@ func (f *lineReader) addRevision(ctx context.Context, l *lineSet, r wiki.Revisio
 			return err
 		}
 	}
-	return f.take(ctx, l, before, after, taken)
+	return f.addTaken(ctx, l, before, after, taken)
 }
 
 // texts reads the texts before and after a revision.
@@ -310,11 +310,11 @@ func (f *lineReader) texts(ctx context.Context, r wiki.Revision) (before, after 
 	return before, after, err
 }
 
-// take adds the lines that a member's revision took from strangers on other pages. A
+// addTaken adds the lines that a member's revision took from strangers on other pages. A
 // line may have changed on the way: headings get other levels, and links other targets.
 // So once there are strangers' lines on one of those pages, each new line counts as
 // theirs, unless it was a member's there.
-func (f *lineReader) take(ctx context.Context, l *lineSet, before, after []byte, taken []content.Taking) error {
+func (f *lineReader) addTaken(ctx context.Context, l *lineSet, before, after []byte, taken []content.Taking) error {
 	members, mixed := map[uint64]struct{}{}, false
 	for _, t := range taken {
 		from, err := f.takenText(ctx, t)

@@ -267,7 +267,7 @@ func (n *names) nearest(self wiki.PageName, target string) (string, int) {
 	}
 	var list []string
 	end := "/" + fold
-	for _, p := range first(n.bySegment[wiki.FoldName(path.Base(target))]) {
+	for _, p := range firstCandidates(n.bySegment[wiki.FoldName(path.Base(target))]) {
 		if strings.HasSuffix("/"+wiki.FoldName(strings.TrimSuffix(p, ".md")), end) {
 			list = append(list, p)
 		}
@@ -279,7 +279,7 @@ func (n *names) nearest(self wiki.PageName, target string) (string, int) {
 // first.
 const maxCandidates = 200
 
-func first(list []string) []string { return list[:min(len(list), maxCandidates)] }
+func firstCandidates(list []string) []string { return list[:min(len(list), maxCandidates)] }
 
 // nearestOf picks from candidates, the shortest path first: one below the page's folder
 // if there is any. It also returns the number of others.
@@ -290,7 +290,7 @@ func nearestOf(self wiki.PageName, list []string) (string, int) {
 	if folder := self.Parent(); folder != "" {
 		prefix := wiki.Key(folder) + "/"
 		var below []string
-		for _, p := range first(list) {
+		for _, p := range firstCandidates(list) {
 			if strings.HasPrefix(wiki.Key(p), prefix) {
 				below = append(below, p)
 			}

@@ -54,13 +54,13 @@ func (p *changePlan) merge(ctx context.Context, pg *planned, step Step) error {
 	p.moveHeadings(pg, to, h)
 	to.lost = append(to.lost, lost...)
 	pg.deleted, pg.into = true, to
-	to.take(pg)
+	to.addSources(pg)
 	p.moves.free[pg.file.Path] = true
 	return nil
 }
 
-// take records that the page has text of another one, and of all that are in that.
-func (pg *planned) take(from *planned) {
+// addSources records that the page has text of another one, and of all that are in that.
+func (pg *planned) addSources(from *planned) {
 	for _, source := range append([]*planned{from}, from.sources...) {
 		if !slices.Contains(pg.sources, source) {
 			pg.sources = append(pg.sources, source)
@@ -141,7 +141,7 @@ func (p *changePlan) placeSection(pg *planned, rest *edit.Document, to *planned,
 	if err := p.set(to, next); err != nil {
 		return err
 	}
-	to.take(pg)
+	to.addSources(pg)
 	left := p.followWithin(pg.origin(), rest.Text, h.From, pg, h.Moved)
 	p.moveHeadings(pg, to, h)
 	return p.set(pg, edit.NewDocument(left))

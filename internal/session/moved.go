@@ -44,7 +44,7 @@ func (s *Service) adoptBcryptToken(ctx context.Context, secret, slug, address st
 	if err != nil {
 		return false, err
 	}
-	if !s.bcrypt.take(slug, requestHostname(address), s.now()) {
+	if !s.bcrypt.countAttempt(slug, requestHostname(address), s.now()) {
 		return false, errBcryptLimit
 	}
 	s.bcrypt.comparing.Lock()
@@ -69,8 +69,8 @@ type bcryptLimits struct {
 	tries     map[[2]string]int // in that minute, by wiki and address; "" is any
 }
 
-// take counts an attempt; it returns false if there were too many.
-func (b *bcryptLimits) take(slug, address string, now time.Time) bool {
+// countAttempt counts an attempt; it returns false if there were too many.
+func (b *bcryptLimits) countAttempt(slug, address string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if minute := now.Unix() / 60; minute != b.minute || b.tries == nil {

@@ -50,8 +50,8 @@ func (s *Service) CheckUsername(ctx context.Context, person wiki.User, slug stri
 	return nil
 }
 
-// checkOwnName refuses a wiki that hasn't the name of a person whose own name is free:
-// a person's first wiki has it.
+// checkOwnName refuses another name for a person's first wiki while their own username is
+// free.
 func (s *Service) checkOwnName(ctx context.Context, person wiki.User, slug string) error {
 	if person.Username == "" || person.Username == slug {
 		return nil
@@ -63,8 +63,8 @@ func (s *Service) checkOwnName(ctx context.Context, person wiki.User, slug strin
 	return wiki.Problemf(wiki.ErrInvalid, "username", "Your wiki has the same name as you: %q.", person.Username)
 }
 
-// needsAnotherName reports whether a wiki of a person has to have another name than
-// they: it isn't their first one, or somebody else owns the wiki with their name.
+// needsAnotherName reports whether a wiki of a person needs another name than
+// its owner: it isn't their first one, or somebody else owns the wiki with their name.
 func (s *Service) needsAnotherName(ctx context.Context, person wiki.User) (bool, error) {
 	site, err := s.store.Site(ctx, person.Username)
 	if errors.Is(err, wiki.ErrNotFound) {

@@ -39,10 +39,10 @@ func With(ctx context.Context) (context.Context, *Times) {
 func Measure(ctx context.Context, p Part) (end func()) {
 	t, _ := ctx.Value(key{}).(*Times)
 	if t == nil {
-		return nothing
+		return noop
 	}
 	start := time.Now()
 	return func() { t.spent[p].Add(int64(time.Since(start))) }
 }
 
-func nothing() {}
+func noop() {}

@@ -217,9 +217,9 @@ type lead struct {
 
 var mark = regexp.MustCompile(`link[0-9]+:`)
 
-// leads returns the leads of a page's links by the marks that the page shows. A link
+// shownLeads returns the leads of a page's links by the marks that the page shows. A link
 // shown as text has none, or that of the next link without a mark in the same block.
-func leads(root *html.Node) map[string]lead {
+func shownLeads(root *html.Node) map[string]lead {
 	found := map[string]lead{}
 	pending := ""
 	take := func(address string, red bool) {

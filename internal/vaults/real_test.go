@@ -133,7 +133,7 @@ func (l *library) marked(tool string, rule *vaults.Rule, page string) ([]vaults.
 		l.t.Logf("preview %s: %v", page, err)
 		v = &pages.View{}
 	}
-	return links, leads(parseView(l.t, v))
+	return links, shownLeads(parseView(l.t, v))
 }
 
 // form is the class of a reference.

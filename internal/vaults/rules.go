@@ -76,8 +76,8 @@ var rules = map[string]func(r *Rule, page string, l Reference) string{
 	"GitHub repository": repositoryRule,
 }
 
-// at returns the file with exactly a path in any case, or with that and ".md".
-func (r *Rule) at(p string) string {
+// fileAt returns the file with exactly a path in any case, or with that and ".md".
+func (r *Rule) fileAt(p string) string {
 	key := strings.ToLower(strings.TrimPrefix(path.Clean("/"+p), "/"))
 	if f := r.byPath[key]; f != "" {
 		return f
@@ -85,7 +85,7 @@ func (r *Rule) at(p string) string {
 	return r.byPath[key+".md"]
 }
 
-// exact is at without ".md" and other cases.
+// exact is fileAt without ".md" and other cases.
 func (r *Rule) exact(p string) string {
 	if f := r.byPath[strings.ToLower(p)]; f == p {
 		return f
@@ -121,11 +121,11 @@ func obsidianRule(r *Rule, page string, l Reference) string {
 		}
 	}
 	if isRelative(target) {
-		return r.at(join(page, target))
+		return r.fileAt(join(page, target))
 	}
 	target = strings.ToLower(target)
 	if rooted, ok := strings.CutPrefix(target, "/"); ok {
-		return r.at(rooted)
+		return r.fileAt(rooted)
 	}
 	candidates := r.byName[path.Base(target)]
 	if candidates == nil {
@@ -168,7 +168,7 @@ func foamRule(r *Rule, page string, l Reference) string {
 	case target == "":
 		return outside
 	case isRelative(target), strings.HasPrefix(target, "/"):
-		return r.at(join(page, target))
+		return r.fileAt(join(page, target))
 	}
 	for _, name := range []string{target + ".md", target} {
 		for _, c := range r.byName[path.Base(name)] {
@@ -236,16 +236,16 @@ func logseqRule(r *Rule, page string, l Reference) string {
 	if l.Wiki {
 		return r.extra[strings.ToLower(l.First)]
 	}
-	return r.at(join(page, l.Target))
+	return r.fileAt(join(page, l.Target))
 }
 
 // dendronRule: see dendron.
 func dendronRule(r *Rule, page string, l Reference) string {
 	if !l.Wiki {
-		if f := r.at(join(page, l.Target)); f != "" {
+		if f := r.fileAt(join(page, l.Target)); f != "" {
 			return f
 		}
-		return r.at(l.Target)
+		return r.fileAt(l.Target)
 	}
 	target := l.First
 	if strings.Contains(l.Target, "|") {
@@ -297,7 +297,7 @@ func gollumRule(r *Rule, page string, l Reference) string {
 	if target == "" {
 		return outside
 	}
-	return r.at(join(page, target))
+	return r.fileAt(join(page, target))
 }
 
 // otterRoute matches addresses that are no page's: actions, attachments of a page by
@@ -315,13 +315,13 @@ func otterRule(r *Rule, page string, l Reference) string {
 		if target == "" {
 			return outside
 		}
-		return r.at(target)
+		return r.fileAt(target)
 	case otterRoute.MatchString(target):
 		return outside
 	case strings.HasPrefix(target, "./"):
-		return r.at(noExt(page) + "/" + target)
+		return r.fileAt(noExt(page) + "/" + target)
 	}
-	return r.at(join(page, target))
+	return r.fileAt(join(page, target))
 }
 
 // repositoryRule: see repository.

@@ -33,7 +33,7 @@ func misses(t *testing.T, v *vaults.Vault) map[string]*tally {
 	forms := map[string]*tally{}
 	for _, link := range v.Links {
 		if shown[link.Page] == nil {
-			shown[link.Page] = leads(l.body(link.Page))
+			shown[link.Page] = shownLeads(l.body(link.Page))
 		}
 		f := forms[link.Form]
 		if f == nil {

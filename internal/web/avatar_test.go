@@ -19,7 +19,7 @@ func TestAvatars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := "/-/face/" + bob.Picture
+	address := "/-/avatar/" + bob.Picture
 	tag := `<img src="` + address + `" alt="" width="32" height="32">`
 	w.as("bob").get(on("ada", "/Home")).has(tag) // his own menu
 	ada := w.as("ada")
@@ -33,6 +33,6 @@ func TestAvatars(t *testing.T) {
 			!strings.Contains(got.header.Get("Content-Security-Policy"), "sandbox") || got.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %v", got.asked, got.header)
 		}
-		w.anonymous().get(host + "/-/face/did:plc:bob").want(http.StatusNotFound)
+		w.anonymous().get(host + "/-/avatar/did:plc:bob").want(http.StatusNotFound)
 	}
 }

@@ -29,7 +29,7 @@ type cell struct {
 // field is missing, and nothing changes.
 var routeMatrix = map[string]cell{
 	"GET /-/static/{file}": {path: "{css}", ok: 200, open: true},
-	"GET /-/face/{id}":     {path: "/-/face/none", ok: 404, open: true},
+	"GET /-/avatar/{id}":   {path: "/-/avatar/none", ok: 404, open: true},
 	"GET /-/sso":           {path: "/-/sso?code=x", ok: 403, open: true},
 	"GET /-/login":         {path: "/-/login?to=/", ok: 302, open: true},
 	"POST /-/logout":       {path: "/-/logout", ok: 303, open: true},
@@ -267,7 +267,7 @@ type platformCell struct {
 // Nothing in it changes anything.
 var platformMatrix = map[string]platformCell{
 	"GET /-/static/{file}":           {path: "{css}", nobody: 200, somebody: 200},
-	"GET /-/face/{id}":               {path: "/-/face/none", nobody: 404, somebody: 404},
+	"GET /-/avatar/{id}":             {path: "/-/avatar/none", nobody: 404, somebody: 404},
 	"GET /{$}":                       {path: "/", nobody: 200, somebody: 200},
 	"GET /app/{$}":                   {path: "/app/", nobody: 302, somebody: 200},
 	"GET /app":                       {path: "/app", nobody: 302, somebody: 200},

@@ -172,7 +172,7 @@ func wikiRoutes() []route {
 	return append(memberRoutes(), []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
 		{pattern: "GET /-/diagram/{hash}", handle: (*Handler).serveDiagram, open: true},
-		{pattern: "GET /-/face/{id}", handle: (*Handler).serveAvatar, open: true},
+		{pattern: "GET /-/avatar/{id}", handle: (*Handler).serveAvatar, open: true},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true, once: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
@@ -250,7 +250,7 @@ func (h *Handler) routes() []route {
 func platformRoutes(dev, signIn bool) []route {
 	routes := []route{
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, free: true},
-		{pattern: "GET /-/face/{id}", handle: (*Handler).serveAvatar},
+		{pattern: "GET /-/avatar/{id}", handle: (*Handler).serveAvatar},
 		{pattern: "GET /{$}", handle: (*Handler).showLanding},
 		{pattern: "GET /limits", handle: (*Handler).showLimits},
 		{pattern: "GET /privacy", handle: (*Handler).showPrivacy},
