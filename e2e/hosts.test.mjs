@@ -56,6 +56,7 @@ const openTemplate = {
   health: (p) => p.goto(ada + "/-/health"),
   create: (p) => p.goto(ada + "/-/create"),
   settings: (p) => p.goto(ada + "/-/settings"),
+  links: (p) => p.goto(ada + "/-/links"),
   export: (p) => p.goto(ada + "/-/export"),
   import: (p) => p.goto(ada + "/-/import"),
   erase: (p) => p.goto(ada + "/-/erase"),

@@ -146,6 +146,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, "share", soon))
 	for _, slug := range []string{"ada", canaryName} {
 		w.must(w.db.SetSize(ctx, slug, store.Size{Pages: 1}))
+		w.must(w.db.AddSecretLink(ctx, &store.SecretLink{ID: "s " + slug, Slug: slug, DID: canaryDID, Page: "Canary"}, 5))
 		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))
 		w.must(w.db.AddConsent(ctx, "code "+slug, store.Consent{Slug: slug, DID: canaryDID, Client: "client"}, soon))
 		_, err := w.db.SpendCode(ctx, "code "+slug, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {

@@ -205,3 +205,41 @@ func everHadBlob(ctx context.Context, q querier, slug, path, blob string) (bool,
 	}
 	return false, nil
 }
+
+// FileSince returns the file that had a path after the commit seq, wherever it is now. It
+// fails with ErrNotFound if there is none, if the file is deleted or was merged into
+// another, and if another file has its path now.
+func (w *Wiki) FileSince(ctx context.Context, path string, seq int64) (wiki.File, error) {
+	f, err := w.fileSince(ctx, wiki.Key(path), seq)
+	return f, wrapError(err, "file %s/%s since %d", w.slug, path, seq)
+}
+
+func (w *Wiki) fileSince(ctx context.Context, first string, seq int64) (wiki.File, error) {
+	key, since := first, seq
+	for range maxStays {
+		t, err := findDeparture(ctx, w, w.slug, key, since, maxSeq, false)
+		if err != nil {
+			return wiki.File{}, err
+		}
+		if t.seq == 0 {
+			break
+		}
+		if since = t.seq; t.to != "" && !t.merged {
+			key = t.to // a deleted file can come back
+		}
+	}
+	path, err := currentPath(ctx, w, w.slug, key)
+	if err != nil || path == "" {
+		return wiki.File{}, errors.Join(err, wiki.ErrNotFound)
+	}
+	stays, err := listStays(ctx, w, w.slug, path)
+	if err != nil {
+		return wiki.File{}, err
+	}
+	for _, s := range stays {
+		if s.key == first && s.from <= seq && seq < s.to {
+			return w.Lookup(ctx, path)
+		}
+	}
+	return wiki.File{}, wiki.ErrNotFound
+}

@@ -64,6 +64,7 @@ type DB struct {
 	tokens         *rowCache[tokenHash, *Token]
 	personalTokens *rowCache[tokenHash, *Token]
 	grants         *rowCache[string, *Grant]
+	secretLinks    *rowCache[string, *SecretLink]
 }
 
 // cachedRows limits each row cache. A row takes about 500 bytes.
@@ -90,6 +91,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 		tokens:         newRowCache[tokenHash, *Token](cachedRows),
 		personalTokens: newRowCache[tokenHash, *Token](cachedRows),
 		grants:         newRowCache[string, *Grant](cachedRows),
+		secretLinks:    newRowCache[string, *SecretLink](cachedRows),
 	}
 	if created {
 		return db, nil

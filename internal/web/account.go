@@ -350,6 +350,14 @@ type exportedWiki struct {
 	Imports     []exportedImport `json:"imports,omitempty"` // the newest ones, of the person's own wiki
 	Members     []exportedMember `json:"members,omitempty"` // only of the person's own wiki
 	Tokens      []exportedToken  `json:"tokens"`
+	Links       []exportedLink   `json:"secret_links,omitempty"`
+}
+
+// exportedLink is a secret link without its secret.
+type exportedLink struct {
+	Page    string    `json:"page,omitempty"` // "" for the feed
+	Created time.Time `json:"created"`
+	LastUse time.Time `json:"last_use,omitzero"`
 }
 
 // exportedImport is an import, and who vouches for its text.
@@ -444,6 +452,13 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 			return e, err
 		}
 		w.Tokens = exportTokens(tokens)
+		links, err := h.o.Tenant.SecretLinks(v.ctx(), a)
+		if err != nil {
+			return e, err
+		}
+		for _, l := range links {
+			w.Links = append(w.Links, exportedLink{l.Page, l.Created, l.LastUse()})
+		}
 		if a.Role() == wiki.Owner {
 			members, err := h.o.Tenant.Members(v.ctx(), a)
 			if err != nil {

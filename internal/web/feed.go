@@ -35,6 +35,12 @@ type atomEntry struct {
 	Author  string   `xml:"author>name"`
 	Link    atomLink `xml:"link"`
 	Summary string   `xml:"summary"`
+	Content atomText `xml:"content"`
+}
+
+type atomText struct {
+	Type string `xml:"type,attr"` // html
+	Text string `xml:",chardata"`
 }
 
 // feedScope returns what a feed is about, from its address: the page of ?page=, the
@@ -60,39 +66,71 @@ func feedScope(v *visit) (filter pages.LogFilter, title, query string, err error
 	return filter, "Changes in " + v.a.Site().Name(), "", nil
 }
 
-// feedCommits returns the newest commits of a feed's scope, with the scope's title and
-// query.
-func (h *Handler) feedCommits(v *visit) (commits []wiki.Commit, title, query string, err error) {
+// A feed is what both formats have in common.
+type feed struct {
+	title, query string // of its scope
+	commits      []wiki.Commit
+	texts        [][]pages.ChangedText // by commit
+}
+
+// readFeed reads the newest commits of a feed's scope.
+func (h *Handler) readFeed(v *visit) (f feed, err error) {
 	filter, title, query, err := feedScope(v)
 	if err != nil {
-		return nil, "", "", err
+		return f, err
 	}
-	commits, err = h.o.Pages.Changelog(v.ctx(), v.a, filter)
-	return commits, title, query, err
+	f.title, f.query = title, query
+	if f.commits, err = h.o.Pages.Changelog(v.ctx(), v.a, filter); err != nil {
+		return f, err
+	}
+	f.texts, err = h.o.Pages.ChangedTexts(v.ctx(), v.a, f.commits, filter.PathPrefix)
+	return f, err
+}
+
+// changedHTML shows what a commit changed, in HTML that feed readers sanitize.
+func (f feed) changedHTML(origin string, commit int) string {
+	var b strings.Builder
+	for _, t := range f.texts[commit] {
+		if t.Lines == "" {
+			continue
+		}
+		b.WriteString(`<p><a href="` + html.EscapeString(origin+t.Page.URL()) + `">` + html.EscapeString(xmlText(wiki.Title(string(t.Page)))) + "</a></p>\n")
+		b.WriteString("<pre>" + html.EscapeString(xmlText(t.Lines)) + "</pre>\n")
+		if t.Cut {
+			b.WriteString("<p>More lines were changed.</p>\n")
+		}
+	}
+	return b.String()
 }
 
 func (h *Handler) showAtom(v *visit) error {
-	commits, title, query, err := h.feedCommits(v)
+	f, err := h.readFeed(v)
 	if err != nil {
 		return err
 	}
+	return h.writeXML(v, "application/atom+xml; charset=utf-8", h.atomOf(v, f, "/-/changelog/feed.atom"))
+}
+
+// atomOf returns a feed for the address self.
+func (h *Handler) atomOf(v *visit, f feed, self string) atomFeed {
 	origin := h.o.WikiOrigin(v.slug)
-	feed := atomFeed{
-		ID: origin + "/" + query, Title: xmlText(title), Updated: v.a.Site().Created.UTC().Format(time.RFC3339),
-		Links: []atomLink{{"self", origin + "/-/changelog/feed.atom" + query}, {"alternate", origin + "/-/changelog"}},
+	out := atomFeed{
+		ID: origin + "/" + f.query, Title: xmlText(f.title), Updated: v.a.Site().Created.UTC().Format(time.RFC3339),
+		Links: []atomLink{{"self", origin + self + f.query}, {"alternate", origin + "/-/changelog"}},
 	}
-	for i, c := range commits {
+	for i, c := range f.commits {
 		at := c.Time.UTC().Format(time.RFC3339)
 		if i == 0 {
-			feed.Updated = at
+			out.Updated = at
 		}
 		link := origin + "/-/commit/" + c.ID
-		feed.Entries = append(feed.Entries, atomEntry{
+		out.Entries = append(out.Entries, atomEntry{
 			ID: link, Title: feedTitle(c), Updated: at, Author: xmlText(h.byline(c.Author)),
 			Link: atomLink{"alternate", link}, Summary: strings.Join(changedNames(c), ", "),
+			Content: atomText{"html", f.changedHTML(origin, i)},
 		})
 	}
-	return h.writeXML(v, "application/atom+xml; charset=utf-8", feed)
+	return out
 }
 
 // rssFeed is RSS 2.0.
@@ -118,22 +156,22 @@ type rssItem struct {
 }
 
 func (h *Handler) showRSS(v *visit) error {
-	commits, title, _, err := h.feedCommits(v)
+	f, err := h.readFeed(v)
 	if err != nil {
 		return err
 	}
 	origin := h.o.WikiOrigin(v.slug)
-	feed := rssFeed{Version: "2.0", Channel: rssChannel{
-		Title: xmlText(title), Link: origin + "/-/changelog", Description: "Changes by people and agents, newest first.",
+	out := rssFeed{Version: "2.0", Channel: rssChannel{
+		Title: xmlText(f.title), Link: origin + "/-/changelog", Description: "Changes by people and agents, newest first.",
 	}}
-	for _, c := range commits {
+	for i, c := range f.commits {
 		link := origin + "/-/commit/" + c.ID
-		feed.Channel.Items = append(feed.Channel.Items, rssItem{
+		out.Channel.Items = append(out.Channel.Items, rssItem{
 			Title: feedTitle(c), Link: link, GUID: link, PubDate: c.Time.UTC().Format(time.RFC1123Z),
-			Description: html.EscapeString(xmlText(h.byline(c.Author)) + ": " + strings.Join(changedNames(c), ", ")), // feed readers parse it as HTML
+			Description: html.EscapeString(xmlText(h.byline(c.Author))+": "+strings.Join(changedNames(c), ", ")) + "\n" + f.changedHTML(origin, i), // feed readers parse it as HTML
 		})
 	}
-	return h.writeXML(v, "application/rss+xml; charset=utf-8", feed)
+	return h.writeXML(v, "application/rss+xml; charset=utf-8", out)
 }
 
 func feedTitle(c wiki.Commit) string {

@@ -19,6 +19,8 @@ func memberRoutes() []route {
 		{pattern: "POST " + erasePath, need: wiki.Configure, handle: (*Handler).eraseHistory},
 		{pattern: "GET /-/tokens", handle: (*Handler).showTokens},
 		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
+		{pattern: "GET " + linksPath, handle: (*Handler).showLinks},
+		{pattern: "POST " + linksPath, handle: (*Handler).changeLinks},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnectAgent},
 		{pattern: "GET /-/connect", handle: (*Handler).showConnect},

@@ -123,6 +123,10 @@ func noticeText(name string) string {
 		return "Closed. The report is out of the list."
 	case "removed":
 		return "Removed. Their tokens for this wiki no longer work."
+	case "linked":
+		return "Created. Copy the link below."
+	case "linkrevoked":
+		return "Revoked. The link no longer works."
 	case "revoked":
 		return "Revoked. The token no longer works."
 	case "invitationkept":

@@ -183,6 +183,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/changelog/{from}", handle: (*Handler).showChangelog},
 		{pattern: "GET /-/changelog/feed.atom", handle: (*Handler).showAtom},
 		{pattern: "GET /-/changelog/feed.rss", handle: (*Handler).showRSS},
+		{pattern: "GET " + feedLinksPath + "{secret}", handle: (*Handler).showSecretFeed, open: true},
 		{pattern: "GET /-/backlinks", handle: (*Handler).showBacklinks},
 		{pattern: "GET /-/trash", handle: (*Handler).showTrash},
 		{pattern: "GET /-/log", handle: (*Handler).redirectLog},
