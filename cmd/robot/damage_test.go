@@ -93,7 +93,7 @@ func TestStartsWithAnyFileDamaged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the service often")
 	}
-	every := 15 // of the combinations of a file and a kind of damage
+	every := 31 // of the combinations of a file and a kind of damage
 	if os.Getenv("ROBOT_LONG") != "" {
 		every = 1
 	} else if slow.Enabled() {

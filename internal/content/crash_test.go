@@ -308,9 +308,12 @@ func TestStorageThatRecovers(t *testing.T) {
 	for _, call := range []struct {
 		names      string
 		last, step int
-	}{{"pwrite64", 60, 9}, {"fsync,fdatasync", 8, 1}} {
-		if longTests() {
+	}{{"pwrite64", 60, 23}, {"fsync,fdatasync", 8, 3}} {
+		switch {
+		case longTests():
 			call.step = 1
+		case slow.Enabled():
+			call.step = min(call.step, max(1, call.last/7))
 		}
 		t.Run(call.names, func(t *testing.T) {
 			t.Parallel()

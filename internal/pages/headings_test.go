@@ -207,7 +207,7 @@ func (w *headingWiki) now(name string) string {
 // name.
 func TestLinksKeepTheirHeadings(t *testing.T) {
 	t.Parallel()
-	moved, followed, seeds := 0, 0, 30
+	moved, followed, seeds := 0, 0, 12
 	if slow.Enabled() {
 		seeds = 300
 	}

@@ -94,14 +94,14 @@ func TestUploadsThatStay(t *testing.T) {
 		if err := received.finish(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * yieldAfter)
+		time.Sleep(2 * yieldAfter)
 		start := time.Now()
 		if _, err := s.acquire(t.Context(), "cleo", nil); !errors.Is(err, wiki.ErrUnavailable) || time.Since(start) > 0 {
 			t.Errorf("somebody made room: %v after %s", err, time.Since(start))
 		}
 		received.close()
 		alone := s.upload(t, "dan", 1)
-		time.Sleep(10 * yieldAfter)
+		time.Sleep(2 * yieldAfter)
 		_ = alone.pipe.Close()
 		_ = fast.pipe.Close()
 		if err := errors.Join(<-alone.done, <-fast.done); err != nil {

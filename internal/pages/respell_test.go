@@ -117,7 +117,7 @@ func TestCreationTakesLinks(t *testing.T) {
 // Each link leads to the same page or file after a move as before.
 func TestLinksSurviveAnyRename(t *testing.T) {
 	t.Parallel()
-	rounds := 20
+	rounds := 9
 	if slow.Enabled() {
 		rounds = 400
 	}

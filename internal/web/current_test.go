@@ -243,7 +243,7 @@ func TestFinishedPagesAreCurrent(t *testing.T) {
 	fresh, freshHandler := w.newHandlers(nil)
 	cached := w.handler
 	people := []*browser{w.anonymous(), w.as("ada"), w.as("cleo")}
-	changes := 60
+	changes := 30
 	if slow.Enabled() {
 		changes = 600
 	}

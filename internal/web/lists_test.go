@@ -38,7 +38,7 @@ func manyPages(n int) map[string]string {
 // together they lead to every page.
 func TestLargeWiki(t *testing.T) {
 	t.Parallel()
-	n := 2000
+	n := 1200
 	if slow.Enabled() {
 		n = 6500
 	}
