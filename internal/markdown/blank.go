@@ -58,6 +58,7 @@ func targetAfter(line string, at int) (from, to int) {
 		if n := strings.IndexAny(rest[2:], "|[]"); n > 0 {
 			return at + 2, at + 2 + len(strings.TrimSuffix(rest[2:2+n], `\`))
 		}
+	case strings.HasPrefix(rest, "]:") && endsInNote(line[:at]):
 	case strings.HasPrefix(rest, "]("), strings.HasPrefix(rest, "]:"):
 		if m := shortcode.FindStringSubmatchIndex(rest); m != nil {
 			begin, end := shortcodePath(m)
@@ -68,11 +69,24 @@ func targetAfter(line string, at int) (from, to int) {
 		return at + n + begin, at + n + begin + length
 	case rest[0] == '=' && endsInAddress(line[:at]):
 		n := skip(1)
+		if isOption(line[:at]) {
+			return at + n, at + n + optionLength(rest[n:])
+		}
 		begin, length := attributeIn(rest[n:])
 		return at + n + begin, at + n + begin + length
 	}
 	return at, at
 }
+
+// endsInNote reports whether a text ends in the label of a footnote, which no target
+// follows.
+func endsInNote(text string) bool {
+	text = text[max(0, len(text)-maxLabel):]
+	return strings.HasPrefix(text[strings.LastIndexByte(text, '[')+1:], "^")
+}
+
+// maxLabel is the length of a label at most, in characters (CommonMark 0.31, 4.7).
+const maxLabel = 999
 
 // endsInAddress reports whether a text ends in the name of an attribute with
 // an address.
@@ -96,6 +110,24 @@ func attributeIn(text string) (begin, length int) {
 		end = len(text) - begin
 	}
 	return begin, pathLength([]byte(text[begin : begin+end]))
+}
+
+// isOption reports whether a text ends in the option of a widget that holds an address.
+func isOption(text string) bool {
+	text = strings.TrimRight(text, " \t")
+	return strings.HasSuffix(strings.TrimRight(text[:len(text)-len("src")], " \t"), "|")
+}
+
+// optionLength returns the length of the path in a widget's option, whose value starts
+// a text. Neither spaces nor quotation marks end it.
+func optionLength(text string) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] == '|' && (i == 0 || text[i-1] != '\\') {
+			return pathLength([]byte(strings.TrimRight(text[:i], spaces)))
+		}
+	}
+	text = strings.TrimSuffix(strings.TrimRight(text, spaces), "}}")
+	return pathLength([]byte(strings.TrimRight(text, spaces)))
 }
 
 // destinationIn finds the path in a link destination (CommonMark 0.31, 6.3) at

@@ -100,7 +100,7 @@ func FuzzRewriteLinks(f *testing.F) {
 		if a, b := tryParse("", page), tryParse("", got); (a == nil) != (b == nil) || a != nil && countNodes(a.root) != countNodes(b.root) {
 			t.Fatalf("%q became %q, which has another structure", source, got)
 		}
-		if a, b := blankLines(page), blankLines(got); a != b && !linkAcrossLines.Match(page) {
+		if a, b := blankLines(page), blankLines(got); a != b && !linkAcrossLines.Match(page) && !hasNestedTargets(source) {
 			t.Fatalf("%q became %q, which without targets is %q instead of %q", source, got, b, a)
 		}
 	})
@@ -109,6 +109,20 @@ func FuzzRewriteLinks(f *testing.F) {
 // linkAcrossLines matches the start of a destination on a line of its own, of an
 // HTML tag across lines, and of a widget whose lines are addresses.
 var linkAcrossLines = regexp.MustCompile(`(?i)\{\{video|(\]\(|\]:|=)\s*[\r\n]|<[^>]*[\r\n]`)
+
+// hasNestedTargets reports whether something that looks like a link has another one in
+// its target, as in "]([](a)", so that it depends on other lines which of them is one.
+func hasNestedTargets(source string) bool {
+	for line := range strings.Lines(source) {
+		_, targets := BlankTargets(line)
+		for _, target := range targets {
+			if strings.Contains(target, "](") || strings.Contains(target, "[[") || strings.Contains(target, "]:") || strings.Contains(target, "=") {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 func blankLines(source []byte) string {
 	var b strings.Builder

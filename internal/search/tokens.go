@@ -141,7 +141,7 @@ func foldText(text string) string {
 	if isASCII(text) {
 		return strings.ToLower(text)
 	}
-	text = cases.Fold().String(norm.NFKD.String(strings.ToValidUTF8(text, "")))
+	text = strings.ToLower(cases.Fold().String(norm.NFKD.String(strings.ToValidUTF8(text, "")))) // Fold exchanges the two cases of Cherokee
 	text = strings.Map(func(r rune) rune {
 		if isAccent(r) {
 			return -1

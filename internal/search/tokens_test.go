@@ -45,6 +45,7 @@ func TestTokenize(t *testing.T) {
 // them again changes nothing.
 func FuzzTokenize(f *testing.F) {
 	f.Add("naïve 机器人 \"AND* ^x NEAR(a)")
+	f.Add("Ꮅ ꮅ")
 	f.Fuzz(func(t *testing.T, text string) {
 		for tok := range tokenize(text) {
 			for i := range len(tok.word) {
