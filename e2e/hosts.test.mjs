@@ -57,6 +57,11 @@ const openTemplate = {
   create: (p) => p.goto(ada + "/-/create"),
   settings: (p) => p.goto(ada + "/-/settings"),
   links: (p) => p.goto(ada + "/-/links"),
+  shared: async (p) => {
+    await p.goto(ada + "/-/links?page=Elsewhere");
+    await p.getByRole("button", { name: "Create a link" }).click();
+    await p.goto(await p.locator(".copy code").first().innerText());
+  },
   export: (p) => p.goto(ada + "/-/export"),
   import: (p) => p.goto(ada + "/-/import"),
   erase: (p) => p.goto(ada + "/-/erase"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"robot.wtf/internal/wiki"
 )
@@ -206,12 +207,25 @@ func everHadBlob(ctx context.Context, q querier, slug, path, blob string) (bool,
 	return false, nil
 }
 
-// FileSince returns the file that had a path after the commit seq, wherever it is now. It
-// fails with ErrNotFound if there is none, if the file is deleted or was merged into
-// another, and if another file has its path now.
-func (w *Wiki) FileSince(ctx context.Context, path string, seq int64) (wiki.File, error) {
+// FileSince returns the file that had a path at a time, when seq was the newest commit,
+// wherever it is now. It fails with ErrNotFound if there is none, if the file is deleted
+// or was merged into another, if another file has its path now, and if an import has
+// replaced the commits of that time.
+func (w *Wiki) FileSince(ctx context.Context, path string, seq int64, at time.Time) (wiki.File, error) {
 	f, err := w.fileSince(ctx, wiki.Key(path), seq)
+	if err == nil {
+		err = w.checkNotReplaced(ctx, seq, at)
+	}
 	return f, wrapError(err, "file %s/%s since %d", w.slug, path, seq)
+}
+
+func (w *Wiki) checkNotReplaced(ctx context.Context, seq int64, at time.Time) error {
+	var replaced bool
+	err := w.queryRow(ctx, "SELECT count(*) > 0 FROM imports WHERE wiki = $1 AND first <= $2 AND time > $3", w.slug, seq, at.UnixMilli()).Scan(&replaced)
+	if err == nil && replaced {
+		err = wiki.ErrNotFound
+	}
+	return err
 }
 
 func (w *Wiki) fileSince(ctx context.Context, first string, seq int64) (wiki.File, error) {

@@ -344,7 +344,7 @@ func (w *writer) rawLink(t xhtml.Token) string {
 		return ""
 	}
 	to := w.lookUp(addressTarget(w.doc.name, attribute(t, "href"), false))
-	if to.url == "" {
+	if !w.isLink(to) {
 		return ""
 	}
 	return to.attributes(attribute(t, "title"))

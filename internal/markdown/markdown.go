@@ -62,6 +62,10 @@ type Resolver interface {
 	Resolve(ctx context.Context, l wiki.Link, fragment string) Target
 }
 
+// A DetachedResolver is a Resolver for a page that is shown to people who can't read its
+// wiki. Nothing in the page leads into the wiki except the pictures that it resolves.
+type DetachedResolver interface{ Detached() }
+
 // A PageLister is a Resolver that can also list pages of the wiki and read its files.
 type PageLister interface {
 	// ListPages returns the pages below one whose titles below it, or their last
@@ -227,6 +231,12 @@ func (g *resolverGate) ListFiles(of wiki.PageName, pattern string) (files []Targ
 		return l.ListFiles(of, pattern)
 	}
 	return nil, false
+}
+
+// isDetached reports whether the Resolver is a DetachedResolver.
+func (g *resolverGate) isDetached() bool {
+	_, detached := g.resolver.(DetachedResolver)
+	return detached
 }
 
 func (g *resolverGate) close() {

@@ -190,6 +190,9 @@ func (w *writer) writePageList(n *pageList) {
 	source := string(w.doc.raw(n))
 	q, bad := parsePageQuery(source)
 	switch w.lists++; {
+	case w.detached:
+		w.writeListNote(detachedNote)
+		return
 	case bad != "":
 		w.writeBadList(source, bad)
 		return
@@ -229,6 +232,9 @@ func (w *writer) writePageList(n *pageList) {
 		w.writeListNote(rows.Note)
 	}
 }
+
+// detachedNote stands for a list in a detached page.
+const detachedNote = "Lists of pages and files are only shown in the wiki."
 
 func (w *writer) writeListNote(sentence string) {
 	w.write("<p><small>")

@@ -22,10 +22,10 @@ func (w *writer) writePlayer(p linkTarget, title, written string) {
 	if title == "" {
 		title = name
 	}
-	if to.url == "" && title == "" {
+	if !w.isLink(to) && title == "" {
 		title = written
 	}
-	if to.url == "" || w.inLink > 0 {
+	if !w.isLink(to) || w.inLink > 0 {
 		w.writeText(title)
 		return
 	}

@@ -58,6 +58,7 @@ type writer struct {
 	cells    int // in these
 
 	rightToLeft bool // the page has right-to-left text
+	detached    bool // no link leads into the wiki
 
 	cut           cutter
 	embedded      int // count; the bytes follow
@@ -79,6 +80,9 @@ func newWriter(ctx context.Context, r *Renderer, doc *document, res Resolver, cl
 		clock:       clock,
 		r:           r, doc: doc, cut: newCutter(),
 		targets: map[link]Target{}, ids: newIDSet(), labels: map[string]int{},
+	}
+	if gate, ok := res.(*resolverGate); ok {
+		w.detached = gate.isDetached()
 	}
 	if lister, ok := res.(PageLister); ok {
 		w.listPages, w.listFiles = lister.ListPages, lister.ListFiles

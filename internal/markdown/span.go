@@ -108,7 +108,7 @@ func (w *writer) writeTag(n *tag) {
 	if len(w.embeds) == 0 {
 		w.tags = append(w.tags, n.name)
 	}
-	if w.inLink > 0 {
+	if w.inLink > 0 || w.detached {
 		w.writeText("#" + n.written)
 		return
 	}
@@ -123,6 +123,12 @@ type resolvedLink struct {
 	trusted bool // a host that the operator trusts
 	card    bool // it looks like a card
 	target  Target
+}
+
+// isLink reports whether a target becomes a link. In a detached page, pictures have
+// addresses in the wiki, but links to them are text.
+func (w *writer) isLink(to resolvedLink) bool {
+	return to.url != "" && !(w.detached && strings.HasPrefix(to.url, "/"))
 }
 
 // lookUp asks the resolver for a target, once per distinct link.
@@ -194,7 +200,7 @@ func (f resolvedLink) attributes(title string) string {
 // writeLink writes content as a link, or without one if there is no
 // destination.
 func (w *writer) writeLink(to resolvedLink, title string, inside func()) {
-	if to.url == "" || w.inLink > 0 {
+	if w.inLink > 0 || !w.isLink(to) {
 		inside()
 		return
 	}

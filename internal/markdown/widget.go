@@ -281,6 +281,10 @@ func (w *writer) writePageIndex(pattern, style string) {
 	if pattern == "" {
 		pattern = "*"
 	}
+	if w.detached {
+		w.writeListNote(detachedNote)
+		return
+	}
 	if w.listings++; w.listings > maxListings || w.listPages == nil {
 		w.write(`<p><a href="/-/index">All pages</a></p>`, "\n")
 		return
@@ -327,7 +331,9 @@ func (w *writer) writeAttachmentList(pattern string, caption *widgetOption) {
 	if w.listings++; w.listings <= maxListings && w.listFiles != nil {
 		files, more = w.listFiles(w.doc.name, pattern)
 	}
-	if len(files) == 0 {
+	if w.detached {
+		w.writeListNote(detachedNote)
+	} else if len(files) == 0 {
 		w.write("<p><small>There are no attachments here.</small></p>\n")
 	} else {
 		w.write("<ul>\n")

@@ -55,6 +55,11 @@ func (w *world) Resolve(_ context.Context, l wiki.Link, fragment string) Target 
 	return to
 }
 
+// A detachedWorld is a world whose pages are shown outside of their wiki.
+type detachedWorld struct{ *world }
+
+func (detachedWorld) Detached() {}
+
 // ListPages implements PageLister.
 func (w *world) ListPages(below wiki.PageName, pattern string) (list []Target, more bool) {
 	for _, name := range slices.Sorted(maps.Keys(w.pages)) {

@@ -52,17 +52,23 @@ func TestScripts(t *testing.T) {
 	checkPage(t, strings.Join(list, "\n\n")) // an unclosed payload runs into the next
 }
 
-// checkPage renders a page twice: with all link targets existing, and with
-// none.
+// linkInside matches a link into the wiki.
+var linkInside = regexp.MustCompile(`<a [^>]*href="/`)
+
+// checkPage renders a page with all link targets existing, with none, and outside of its
+// wiki, where no link leads into it.
 func checkPage(t testing.TB, source string) {
 	t.Helper()
-	for _, w := range []*world{{all: true}, {}} {
+	for _, w := range []Resolver{&world{all: true}, &world{}, detachedWorld{&world{all: true}}} {
 		page, err := shared.Render(t.Context(), "ada", "Design/VPS", []byte(source), w)
 		if err != nil {
 			t.Errorf("%v in %q", err, source)
 			continue
 		}
 		found := unsafeParts(string(page.HTML))
+		if _, detached := w.(detachedWorld); detached && linkInside.MatchString(string(page.HTML)) {
+			found = append(found, "a link into the wiki")
+		}
 		for _, p := range page.Props {
 			for _, v := range p.Values {
 				found = append(found, unsafeParts(string(v))...)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"robot.wtf/internal/store"
@@ -145,4 +146,46 @@ func (s *Service) resolveMaker(ctx context.Context, l *SecretLink) (wiki.Access,
 		err = wiki.ErrNotFound
 	}
 	return a, err
+}
+
+// NewPageLink makes a link to one page, for an editor. page and seq identify it; see
+// pages.Service.Shareable.
+func (s *Service) NewPageLink(ctx context.Context, a wiki.Access, page wiki.PageName, seq int64) (*SecretLink, error) {
+	if err := a.Allow(wiki.Edit); err != nil {
+		return nil, err
+	}
+	return s.addSecretLink(ctx, a, &SecretLink{Page: string(page), Seq: seq}, MaxPageLinks)
+}
+
+// PageLinks lists the links to single pages that all members made, for editors, newest
+// first.
+func (s *Service) PageLinks(ctx context.Context, a wiki.Access) ([]*SecretLink, error) {
+	if !a.Can(wiki.Edit) {
+		return nil, nil
+	}
+	list, err := s.store.SecretLinks(ctx, a.Site().Slug, "")
+	if err != nil {
+		return nil, fmt.Errorf("tenant: %w", err)
+	}
+	return slices.DeleteFunc(list, func(l *SecretLink) bool { return l.Page == "" }), nil
+}
+
+// OpenPageLink returns a link to one page, and access with the reading rights that its
+// maker has now. Callers must show nothing but that page. It fails with the same
+// ErrNotFound for every link that doesn't work.
+func (s *Service) OpenPageLink(ctx context.Context, slug, secret string) (*SecretLink, wiki.Access, error) {
+	l, a, err := s.openSecretLink(ctx, slug, secret)
+	if err == nil && l.Page == "" {
+		return nil, wiki.Access{}, errNoLink
+	}
+	return l, a, err
+}
+
+// NoLink is the error for a link whose page is gone: the same as for any other that
+// doesn't work.
+func NoLink(err error) error {
+	if errors.Is(err, wiki.ErrNotFound) {
+		return errNoLink
+	}
+	return err
 }

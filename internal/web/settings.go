@@ -33,6 +33,7 @@ type settingsPage struct {
 	JoinLinks     []tenant.JoinLink
 	Link, LinkFor string
 	Publication   string // AT-URI as typed or saved
+	PageLinks     int    // secret links to single pages
 }
 
 // currentSettings returns the saved settings, for rendering after a failure of
@@ -63,6 +64,11 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 			return err
 		}
 	}
+	links, err := h.o.Tenant.PageLinks(v.ctx(), v.a)
+	if err != nil {
+		return err
+	}
+	p.PageLinks = len(links)
 	if p.Stats, err = h.o.Pages.Stats(v.ctx(), v.a); err != nil {
 		return err
 	}

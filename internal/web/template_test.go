@@ -77,6 +77,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	ada.consent("ada").want(http.StatusOK)
+	w.anonymous().get(on("ada", ada.share("ada", "Log"))).want(http.StatusOK)
 	w.as("dan").get(testPlatform + "/app/create").want(http.StatusTooManyRequests)
 	operator := w.operators("ada")
 	for _, path := range []string{"/app/operator", "/app/operator/ada"} {

@@ -184,6 +184,8 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/changelog/feed.atom", handle: (*Handler).showAtom},
 		{pattern: "GET /-/changelog/feed.rss", handle: (*Handler).showRSS},
 		{pattern: "GET " + feedLinksPath + "{secret}", handle: (*Handler).showSecretFeed, open: true},
+		{pattern: "GET " + pageLinksPath + "{secret}", handle: (*Handler).showShared, open: true},
+		{pattern: "GET " + pageLinksPath + "{secret}/{file...}", handle: (*Handler).serveSharedPicture, open: true},
 		{pattern: "GET /-/backlinks", handle: (*Handler).showBacklinks},
 		{pattern: "GET /-/trash", handle: (*Handler).showTrash},
 		{pattern: "GET /-/log", handle: (*Handler).redirectLog},
