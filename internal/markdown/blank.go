@@ -8,10 +8,23 @@ import "strings"
 // equal. Unlike RewriteLinks, it sees a single line, so it also finds text that only looks
 // like a link.
 func BlankTargets(line string) (blank string, targets []string) {
+	return blankTargets(line, targetAfter)
+}
+
+// BlankLabels returns a line of source without the labels of its wikilinks, which are
+// their targets in "[[text|Page]]".
+func BlankLabels(line string) string {
+	blank, _ := blankTargets(line, labelAfter)
+	return blank
+}
+
+// blankTargets returns a line without what find finds at an offset, and the parts left
+// out.
+func blankTargets(line string, find func(line string, at int) (from, to int)) (blank string, targets []string) {
 	var b strings.Builder
 	done := 0
 	for i := 0; i < len(line); {
-		from, to := targetAfter(line, i)
+		from, to := find(line, i)
 		end := to
 		if from > i {
 			end = to + fragmentLength(line[to:])
@@ -76,6 +89,23 @@ func targetAfter(line string, at int) (from, to int) {
 		return at + n + begin, at + n + begin + length
 	}
 	return at, at
+}
+
+// labelAfter is targetAfter for the label of a wikilink, after the separator.
+func labelAfter(line string, at int) (from, to int) {
+	if line[at] != '|' {
+		return at, at
+	}
+	before, after := line[max(0, at-maxAddress):at], line[at+1:min(len(line), at+1+maxAddress)]
+	opens := strings.LastIndexAny(before, "[]|")
+	if opens < 1 || before[opens-1:opens+1] != "[[" {
+		return at, at
+	}
+	closes := strings.IndexAny(after, "[]")
+	if closes < 0 || after[closes] != ']' {
+		return at, at
+	}
+	return at + 1, at + 1 + closes
 }
 
 // endsInNote reports whether a text ends in the label of a footnote, which no target

@@ -35,6 +35,20 @@ func TestBlankTargets(t *testing.T) {
 	}
 }
 
+func TestBlankLabels(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"see [[the text|Old Page#a]] and [[B]] | ![[p.png|x|200]]": "see [[the text|]] and [[B]] | ![[p.png|]]",
+		`| [[t\|Old]] | a |`: `| [[t\|]] | a |`,
+		"a | b [[c|":         "a | b [[c|",
+		"[c|d]":              "[c|d]",
+	} {
+		if got := BlankLabels(line); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
+
 // Every rewrite that the service makes within a line leaves the line without
 // its targets as it was.
 func TestRewritesChangeOnlyTargets(t *testing.T) {
@@ -60,10 +74,11 @@ func TestBlankTargetsIsLinear(t *testing.T) {
 		var begin, end syscall.Rusage
 		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &begin)
 		BlankTargets(line)
+		BlankLabels(line)
 		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &end)
 		return time.Duration(end.Utime.Nano() - begin.Utime.Nano())
 	}
-	for _, piece := range []string{"[[", "](", "](?", "](<", "](&", "href=", "href=?", "href=#", "](#", "](#)", "href=\"", "href=\"?", "[^]:", "|src=", "|src=a ", "[[a", "]:\\"} {
+	for _, piece := range []string{"[[", "](", "](?", "](<", "](&", "href=", "href=?", "href=#", "](#", "](#)", "href=\"", "href=\"?", "[^]:", "|src=", "|src=a ", "[[a", "[[a|", "||", "[[||", "]:\\"} {
 		line := strings.Repeat(piece, 100_000/len(piece))
 		once, twice := cpu(line), cpu(line+line)
 		tooSlow := func() bool { return once > 200*time.Millisecond || twice > once*5/2+20*time.Millisecond }

@@ -590,18 +590,30 @@ func revisionOrigins(ctx context.Context, w *content.Wiki, r wiki.Revision, befo
 		return nil, err
 	}
 	if rewrites {
-		return originsInAnyOrder(ctx, w, linesWithoutTargets(before), linesWithoutTargets(text))
+		old, now := linesWithoutTargets(before, text)
+		return originsInAnyOrder(ctx, w, old, now)
 	}
 	return lineOrigins(ctx, w, before, text)
 }
 
-// linesWithoutTargets returns the lines of a text without the targets of links.
-func linesWithoutTargets(text []byte) []string {
-	lines := strings.Split(edit.Normalize(text), "\n")
-	for i, line := range lines {
-		lines[i], _ = markdown.BlankTargets(line)
+// linesWithoutTargets returns the lines of two texts without the targets of links.
+// Where only the labels of wikilinks differ, as in "[[text|Page]]", these are left out.
+func linesWithoutTargets(before, text []byte) (old, now []string) {
+	old, now = strings.Split(edit.Normalize(before), "\n"), strings.Split(edit.Normalize(text), "\n")
+	sameNumber := len(old) == len(now)
+	blank := func(lines []string) {
+		for i, line := range lines {
+			lines[i], _ = markdown.BlankTargets(line)
+		}
 	}
-	return lines
+	blank(old)
+	blank(now)
+	for i := range old {
+		if sameNumber && old[i] != now[i] && markdown.BlankLabels(old[i]) == markdown.BlankLabels(now[i]) {
+			old[i] = now[i]
+		}
+	}
+	return old, now
 }
 
 // rewritesLinks reports whether links can have followed a move in a revision. An import

@@ -346,9 +346,9 @@ func TestRenamesKeepLineAuthors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Target", "A target.\n")
-	w.saveAs(w.editor, "P", "bob's\n\nsee [[Target]]\n")
+	w.saveAs(w.editor, "P", "bob's [[words|Target]]\n\nsee [[Target]] or [[that|Target]]\n")
 	w.rename("Target", "A")
-	w.put("P", "bob's\n\nsee [[A]]\n\nada's\n")
+	w.put("P", "bob's [[words|A]]\n\nsee [[A]] or [[that|A]]\n\nada's\n")
 	w.rename("A", "B")
 	lines, err := w.Blame(w.ctx, w.owner, "P", "")
 	if err != nil {
