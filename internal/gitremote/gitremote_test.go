@@ -159,6 +159,8 @@ func TestRefusals(t *testing.T) {
 		case strings.HasPrefix(r.URL.Path, "/private"):
 			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
 			w.WriteHeader(http.StatusUnauthorized)
+		case strings.HasPrefix(r.URL.Path, "/choices"):
+			w.WriteHeader(http.StatusMultipleChoices)
 		case strings.HasPrefix(r.URL.Path, "/busy"):
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case strings.HasPrefix(r.URL.Path, "/v0"):
@@ -185,6 +187,7 @@ func TestRefusals(t *testing.T) {
 		"private.git":               "doesn't exist or is private",
 		"missing.git":               "doesn't exist or is private",
 		"ada/private/wiki":          "is private, or has no pages yet",
+		"choices.git":               "There's no git repository",
 		"busy.git":                  "is busy (it answered 503)",
 		"v0.git":                    "only old versions",
 		"v1.git":                    "only old versions",

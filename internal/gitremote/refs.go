@@ -19,20 +19,16 @@ const maxCapabilities = 200
 // readCapabilities reads a capability advertisement of protocol version 2. Some
 // servers send the announcement of older versions before it.
 func readCapabilities(r *packetReader) (capabilities, error) {
-	kind, line, err := r.line()
+	_, line, err := r.line()
 	if err == nil && line == "# service=git-upload-pack" {
-		if kind, _, err = r.line(); err == nil && kind != flushPacket {
+		if kind, _, err := r.line(); err == nil && kind != flushPacket {
 			return nil, errMalformed
 		}
-		if err == nil {
-			kind, line, err = r.line()
-		}
+		_, line, err = r.line()
 	}
 	switch {
 	case err != nil:
 		return nil, err
-	case kind != dataPacket:
-		return nil, errMalformed
 	case line == "version 1" || len(line) >= idLength && isID(line[:idLength]):
 		return nil, errOldProtocol
 	case line != "version 2":
@@ -112,8 +108,6 @@ func readRefs(r *packetReader) (refs, error) {
 			return refs{}, err
 		case kind == flushPacket:
 			return all, nil
-		case kind != dataPacket:
-			return refs{}, errMalformed
 		case len(all.ids) == maxRefs:
 			return refs{}, errTooLong
 		}
