@@ -124,11 +124,10 @@ func (s *Service) NewPersonalToken(ctx context.Context, caller wiki.Caller, name
 	secret := newSecret(personalPrefix)
 	token := &Token{ID: rand.Text()[:16], DID: caller.User.DID, Name: name, ReadOnly: readOnly, Created: s.now()}
 	err := s.store.AddPersonalToken(ctx, secret, token, MaxPersonalTokens)
-	var problem *wiki.Problem
-	if errors.As(err, &problem) {
-		return "", nil, problem
+	if err != nil {
+		return "", nil, err
 	}
-	return secret, token, err
+	return secret, token, nil
 }
 
 // PersonalTokens lists the caller's own personal tokens, newest first.

@@ -133,11 +133,10 @@ func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, read
 		token.Parent = a.Caller().Grant
 	}
 	err := s.store.AddToken(ctx, secret, token, MaxWikiTokens)
-	var problem *wiki.Problem
-	if errors.As(err, &problem) {
-		return "", nil, problem
+	if err != nil {
+		return "", nil, err
 	}
-	return secret, token, err
+	return secret, token, nil
 }
 
 func newSecret(prefix string) string {
