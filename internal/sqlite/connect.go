@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -58,7 +59,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	for attempt := 1; ; attempt++ {
 		conn, err := c.connect()
 		if err == nil || !c.outOfFiles(err) {
-			return conn, err
+			return conn, c.withCause(err)
 		}
 		if attempt == fileAttempts || c.relieve == nil {
 			return nil, fmt.Errorf("%w: %w", syscall.EMFILE, err) // says nothing about the database
@@ -167,6 +168,22 @@ func (c *connector) refusesWrites(err error) bool {
 	}
 	// A shared-memory file begins with 32 KiB.
 	return uint64(disk.Bavail)*uint64(disk.Bsize) < 64<<10 || disk.Files > 0 && disk.Ffree == 0
+}
+
+// withCause adds that permission is missing to a failure to open. SQLite says only that
+// it can't open a file.
+func (c *connector) withCause(err error) error {
+	if classify(err) != unavailable || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	file, cause := os.OpenFile(c.file, os.O_RDWR, 0)
+	if cause == nil {
+		_ = file.Close()
+	}
+	if !errors.Is(cause, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // outOfFiles reports whether a failure to open comes from the limit on file
