@@ -15,8 +15,8 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Attack: callers who aren't signed in, outsiders and read-only tokens call what is for
-// signed-in people.
+// Attack: callers who aren't signed in, outsiders and read-only tokens call what only
+// signed-in people may call.
 func TestAccountNeedsSignIn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -60,8 +60,8 @@ func TestEndSessionThatIsGone(t *testing.T) {
 	})
 }
 
-// Attack: two Authorization headers, of which a proxy and this service could each check
-// another one.
+// Attack: two Authorization headers, so that a proxy checks one and this service the
+// other.
 func TestPersonalTokenInTwoHeaders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
