@@ -116,3 +116,16 @@ func TestSignInDocument(t *testing.T) {
 		t.Errorf("only %d tests named", len(named))
 	}
 }
+
+// docs/design.md stays short enough to be read in one sitting: at most 1,500 words
+// besides its tables, drawings and addresses.
+func TestDesignIsShort(t *testing.T) {
+	data, err := os.ReadFile("../docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile("(?ms)^```.*?^```$|^\\|.*?$|\\]\\([^)]*\\)").ReplaceAllString(string(data), "")
+	if words := len(strings.Fields(text)); words < 500 || words > 1500 {
+		t.Errorf("%d words, want at most 1,500: details belong to the doc comments of packages", words)
+	}
+}
