@@ -97,7 +97,7 @@ func (s *Service) Leave(ctx context.Context, a wiki.Access) error {
 	switch {
 	case a.Role() == wiki.Owner:
 		return wiki.Problemf(wiki.ErrInvalid, "member", "The owner can't leave the wiki, but can delete it.")
-	case a.Role() < wiki.Viewer || caller.Operator:
+	case a.Role() < wiki.Viewer:
 		return wiki.Problemf(wiki.ErrDenied, "", "You aren't a member of this wiki.")
 	case caller.ReadOnly || caller.Wiki != "":
 		return wiki.Problemf(wiki.ErrDenied, "", "This token can't do that.")
