@@ -98,9 +98,21 @@ test("right-to-left text runs from right to left, in its language, on the page a
   for (const selector of ["h1", "article p", "article ul", "article blockquote", "article h2", "#contents ul"]) assert.equal(await direction(selector), "rtl", selector);
   assert.equal(await page.getByText("A line in English.").evaluate((e) => getComputedStyle(e).direction), "ltr");
   assert.equal(await page.locator("article").getAttribute("lang"), "ar");
+  assert.equal(await page.locator("article").getAttribute("dir"), "rtl");
   assert.equal(await page.evaluate(() => document.querySelector("h1").closest("[lang]").lang), "ar");
   const bullet = await page.locator("article li").first().evaluate((li) => li.parentElement.getBoundingClientRect().right - li.getBoundingClientRect().right);
   assert.ok(bullet > 15, `the list hangs on the right: ${bullet}`);
+  // A page can say its language; a paragraph in another runs in its own direction.
+  await service.writePage("ada", "Looks/Declared", "---\nlang: fa\n---\nA line in English, (in brackets).\n\n1. One\n\n```\nx = (1)\n```\n");
+  await page.goto(ada + "/Looks/Declared");
+  assert.equal(await page.locator("article").evaluate((e) => `${e.lang} ${e.dir}`), "fa rtl");
+  assert.ok(await page.locator("article p").evaluate((p) => {
+    const range = document.createRange();
+    range.selectNodeContents(p);
+    return Math.abs(range.getBoundingClientRect().left - p.getBoundingClientRect().left) < 2;
+  }), "English text begins on the left");
+  assert.equal(await direction("article pre"), "ltr");
+  assert.ok(await page.locator("article li").evaluate((li) => li.parentElement.getBoundingClientRect().right - li.getBoundingClientRect().right) > 15, "the list hangs on the right");
   await close();
   const phone = await visit("/Looks/Arabic/edit", { as: "ada", viewport: { width: 390, height: 844 } });
   assert.equal(await phone.page.locator("#text").evaluate((e) => getComputedStyle(e).direction), "rtl");

@@ -120,10 +120,10 @@ func TestAccountExport(t *testing.T) {
 		}
 		return file
 	}
-	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first"}]}`
+	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first","lang":"de"}]}`
 	file := pack(map[string]string{"account.json": account, "wikis/ada/ada.bundle": "history", "wikis/bob/bob.bundle": "another's"})
 	exported, err := readAccountExport(file)
-	if want := (exportedWiki{"ada", "owner", "Ada", "d", "Start", "text-first"}); err != nil || exported != want {
+	if want := (exportedWiki{"ada", "owner", "Ada", "d", "Start", "text-first", "de"}); err != nil || exported != want {
 		t.Fatalf("%+v, %v", exported, err)
 	}
 	bundle, err := exported.openBundle(file)

@@ -28,6 +28,7 @@ type exportedWiki struct {
 	Description string `json:"description"`
 	Home        string `json:"home"`
 	Wikilinks   string `json:"wikilinks"`
+	Lang        string `json:"lang"`
 }
 
 // maxAccountFile bounds account.json.
@@ -120,7 +121,7 @@ func importHome(ctx context.Context, s *service.Service, a wiki.Access, from str
 		return err
 	}
 	set := tenant.SettingsOf(a.Site())
-	set.Description, set.Home, set.Wikilinks = exported.Description, exported.Home, wiki.LinkOrder(exported.Wikilinks)
+	set.Description, set.Home, set.Wikilinks, set.Lang = exported.Description, exported.Home, wiki.LinkOrder(exported.Wikilinks), exported.Lang
 	if set.Title == "" {
 		set.Title = exported.Title
 	}

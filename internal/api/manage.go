@@ -203,6 +203,7 @@ type managedWiki struct {
 	Public      bool      `json:"public"`
 	Home        string    `json:"home"`
 	Wikilinks   string    `json:"wikilinks"`
+	Lang        string    `json:"lang"`
 	AsHandle    bool      `json:"as_handle"`
 	Pages       int       `json:"pages"`
 	MaxPages    int       `json:"max_pages"`
@@ -216,7 +217,7 @@ func (h *Handler) describe(m *manageCall, a wiki.Access) (managedWiki, error) {
 	stats, err := h.o.Pages.Stats(m.Context(), a)
 	return managedWiki{
 		Slug: site.Slug, URL: h.o.WikiOrigin(site.Slug), Role: a.Role().String(), Title: site.Title, Description: site.Description,
-		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
+		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), Lang: site.Lang, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
 		Bytes: stats.CurrentBytes, MaxBytes: site.Limits.CurrentBytes,
 	}, err
 }
@@ -293,6 +294,7 @@ type settingsBody struct {
 	Public      *bool   `json:"public"`
 	Home        *string `json:"home"`
 	Wikilinks   *string `json:"wikilinks"`
+	Lang        *string `json:"lang"`
 	AsHandle    *bool   `json:"as_handle"`
 }
 
@@ -312,6 +314,7 @@ func (h *Handler) patchWiki(m *manageCall) error {
 	assignIfGiven(&set.Public, in.Public)
 	assignIfGiven(&set.Home, in.Home)
 	assignIfGiven(&set.AsHandle, in.AsHandle)
+	assignIfGiven(&set.Lang, in.Lang)
 	if in.Wikilinks != nil {
 		if set.Wikilinks, err = wiki.ParseLinkOrder(*in.Wikilinks); err != nil {
 			return err

@@ -198,6 +198,10 @@ func TestManageAWiki(t *testing.T) {
 		t.Errorf("set: %s", set.text)
 	}
 	w.want(422, w.manage(bob, "PATCH", "/wikis/bob", object{"wikilinks": "sideways"}))
+	if set := w.want(200, w.manage(bob, "PATCH", "/wikis/bob", object{"lang": "pt-BR"})); set.string("lang") != "pt-br" || set.string("wikilinks") != "text-first" {
+		t.Errorf("lang: %v", set)
+	}
+	w.want(422, w.manage(bob, "PATCH", "/wikis/bob", object{"lang": "not a language"}))
 	w.want(400, w.manage(bob, "PATCH", "/wikis/bob", object{"limits": 1}))
 	w.want(200, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))
 	w.want(409, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))

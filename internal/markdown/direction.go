@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"robot.wtf/internal/wiki"
 )
 
 // rightToLeft are the ranges of scripts that run from right to left.
@@ -31,7 +33,7 @@ func hasRightToLeft(text []byte) bool {
 }
 
 // letDirection lets browsers find the direction of the block that was written from an
-// offset, if it has right-to-left text. Only the outermost element gets the attribute,
+// offset, if it or the page has right-to-left text. Only the outermost element gets the attribute,
 // because one with the attribute hides its text from those around it. Code stays as it
 // is, and so does raw HTML that says its direction.
 func (w *writer) letDirection(start int) {
@@ -39,7 +41,7 @@ func (w *writer) letDirection(start int) {
 		return
 	}
 	block := w.out.Bytes()[start:]
-	if block[0] != '<' || !hasRightToLeft(block) {
+	if block[0] != '<' || !w.rightToLeft && !hasRightToLeft(block) {
 		return
 	}
 	end := bytes.IndexAny(block, " >\n")
@@ -83,13 +85,72 @@ var letterLanguages = []struct{ of, language, letters string }{
 
 // languageOf returns the language (BCP 47) of a page: that in its front matter, or the
 // one that its script tells; "" if neither does.
-func languageOf(front *frontMatter, source []byte) string {
+func languageOf(front *frontMatter, source []byte) (lang string, own bool) {
 	for _, v := range front.values([]string{"lang", "language"}) {
-		if v = strings.ToLower(strings.TrimSpace(v)); langForm.MatchString(v) {
-			return v
+		if v, err := wiki.ParseLanguage(v); err == nil && v != "" {
+			return v, true
 		}
 	}
-	return languageOfScript(source[:min(len(source), maxLanguageText)])
+	return languageOfScript(source[:min(len(source), maxLanguageText)]), false
+}
+
+// languageScripts are the scripts of languages that aren't written in Latin letters.
+var languageScripts = scriptsByLanguage()
+
+func scriptsByLanguage() map[string]*unicode.RangeTable {
+	byLanguage := map[string]*unicode.RangeTable{}
+	for languages, script := range map[string]*unicode.RangeTable{
+		"ar fa ur ps ckb ug sd": unicode.Arabic, "he yi": unicode.Hebrew, "dv": unicode.Thaana, "syr": unicode.Syriac,
+		"ru uk bg sr mk be kk ky mn tg tt": unicode.Cyrillic, "el": unicode.Greek, "hy": unicode.Armenian, "ka": unicode.Georgian,
+		"th": unicode.Thai, "hi mr ne sa": unicode.Devanagari, "ja zh yue": unicode.Han, "ko": unicode.Hangul,
+		"bn as": unicode.Bengali, "ta": unicode.Tamil, "te": unicode.Telugu, "kn": unicode.Kannada, "ml": unicode.Malayalam,
+		"gu": unicode.Gujarati, "pa": unicode.Gurmukhi, "am ti": unicode.Ethiopic, "km": unicode.Khmer, "lo": unicode.Lao, "my": unicode.Myanmar,
+	} {
+		for _, l := range strings.Fields(languages) {
+			byLanguage[l] = script
+		}
+	}
+	return byLanguage
+}
+
+// LangIn returns the language of a page with this source in a wiki whose pages are mostly
+// in another, "" if that is unknown. What the page says counts, then the wiki's language
+// if the text can be in it: a fourth of the letters are of its script, or for Latin the
+// script tells no other language.
+func (p *Page) LangIn(wikiLang string, source []byte) string {
+	primary, _, _ := strings.Cut(wikiLang, "-")
+	script := languageScripts[primary]
+	switch {
+	case wikiLang == "" || p.OwnLang:
+		return p.Lang
+	case script == nil && p.Lang == "":
+		return wikiLang
+	case script == nil:
+		return p.Lang
+	}
+	letters, own := 0, 0
+	for _, r := range string(source[:min(len(source), maxLanguageText)]) {
+		if unicode.IsLetter(r) {
+			letters++
+		}
+		if unicode.Is(script, r) || primary == "ja" && unicode.In(r, unicode.Hiragana, unicode.Katakana) {
+			own++
+		}
+	}
+	if own > 0 && own*4 >= letters {
+		return wikiLang
+	}
+	return p.Lang
+}
+
+// RightToLeft reports whether a language is written from right to left.
+func RightToLeft(lang string) bool {
+	primary, _, _ := strings.Cut(lang, "-")
+	switch languageScripts[primary] {
+	case unicode.Arabic, unicode.Hebrew, unicode.Thaana, unicode.Syriac:
+		return true
+	}
+	return false
 }
 
 func languageOfScript(text []byte) string {

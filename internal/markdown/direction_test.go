@@ -51,3 +51,37 @@ func TestLanguage(t *testing.T) {
 		}
 	}
 }
+
+// A page's own language counts before the wiki's, and the wiki's before a guess from the
+// script, unless the text can't be in it.
+func TestLanguageInAWiki(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ source, wiki, want string }{
+		{"Plain words.\n", "", ""},
+		{"Plain words.\n", "de", "de"},
+		{"Plain words.\n", "pt-br", "pt-br"},
+		{"Plain words.\n", "ar", ""},
+		{"12.5 %\n", "de", "de"},
+		{"---\nlang: fr\n---\n\nDes mots.\n", "de", "fr"},
+		{"---\nlang: he\n---\n\nWords.\n", "de", "he"},
+		{"Погода в саду\n", "de", "ru"},
+		{"Погода в саду\n", "bg", "bg"},
+		{"محطة طقس في آخر الحديقة [[Home]]\n", "ur", "ur"},
+		{"محطة طقس Weather Station\n", "ar", "ar"},
+		{"A whole page that is about the one word погода.\n", "bg", ""},
+		{"カタカナ\n", "ja", "ja"},
+	} {
+		page, err := shared.Render(t.Context(), "ada", "Page", []byte(test.source), &world{all: true, self: "Page"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := page.LangIn(test.wiki, []byte(test.source)); got != test.want {
+			t.Errorf("%q in a wiki in %q is in %q, want %q", test.source, test.wiki, got, test.want)
+		}
+	}
+	for lang, want := range map[string]bool{"ar": true, "ar-eg": true, "he": true, "fa": true, "dv": true, "": false, "de": false, "ru": false, "arn": false} {
+		if RightToLeft(lang) != want {
+			t.Errorf("%q: %v", lang, !want)
+		}
+	}
+}

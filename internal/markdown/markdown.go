@@ -101,7 +101,8 @@ type Page struct {
 	Title    string        // front matter's title, or "" (An Otter Wiki: an h1 if the page has none)
 	Headings []Heading
 	Props    []Prop   // front matter without tags and title
-	Lang     string   // language (BCP 47) in the front matter or told by the script, or ""
+	Lang     string   // language (BCP 47) in the front matter or told by the script, or ""; see LangIn
+	OwnLang  bool     // it is in the front matter
 	Tags     []string // from `tags:` and `category:` in the front matter, and #tags in text; lowercase, sorted
 	Math     bool     // has formulas
 	Tasks    int      // number of tasks that can be ticked
@@ -259,7 +260,8 @@ func (r *Renderer) render(ctx context.Context, name wiki.PageName, source []byte
 	}
 	w := newWriter(ctx, r, doc, res, clock)
 	w.rightToLeft = hasRightToLeft(source)
-	page = &Page{Title: doc.front.title(), Props: w.renderProperties(), Lang: languageOf(&doc.front, source)}
+	page = &Page{Title: doc.front.title(), Props: w.renderProperties()}
+	page.Lang, page.OwnLang = languageOf(&doc.front, source)
 	if doc.front.bad != "" {
 		page.Notices = append(page.Notices, doc.front.bad+" It is shown as it is written.")
 		w.writeCode("", []byte(doc.front.text))

@@ -124,10 +124,10 @@ func (x *siteRun) render(ctx context.Context, name wiki.PageName, f wiki.File) (
 	}
 	v := View{Page: Page{Name: name, File: f, Source: source}}
 	page, err := x.body(ctx, &v.Page)
-	if err := v.setRendered(page, err); err != nil {
+	if err := v.setRendered(page, x.a.Site().Lang, err); err != nil {
 		return site.Content{}, err
 	}
-	c := site.Content{Title: v.Title, Lang: v.Lang, Body: v.Body, Source: string(source), Notices: v.Notices}
+	c := site.Content{Title: v.Title, Lang: v.Lang, RightToLeft: v.RightToLeft(), Body: v.Body, Source: string(source), Notices: v.Notices}
 	for _, h := range v.Headings {
 		c.Headings = append(c.Headings, site.Heading{Level: h.Level, ID: h.ID, Text: h.Text})
 	}

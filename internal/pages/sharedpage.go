@@ -101,7 +101,7 @@ func (s *Service) viewShared(ctx context.Context, w *content.Wiki, a wiki.Access
 	page, err := s.renderUnlessSlow(&v.Page, r.inner, func() (*markdown.Page, error) {
 		return s.markdown.Render(ctx, w.Slug(), name, v.Source, r)
 	})
-	return v, r, v.setRendered(page, err)
+	return v, r, v.setRendered(page, a.Site().Lang, err)
 }
 
 // sharedPictures are the files that a shared page shows, at one head of the wiki.

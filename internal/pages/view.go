@@ -138,6 +138,9 @@ type View struct {
 	Provisional bool
 }
 
+// RightToLeft reports whether the page's language is written from right to left.
+func (v *View) RightToLeft() bool { return markdown.RightToLeft(v.Lang) }
+
 // A Backlink is a page that links here.
 type Backlink struct {
 	Name wiki.PageName
@@ -161,7 +164,7 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	}
 	v := &View{Page: *p}
 	rendered, complete, err := s.rendered(ctx, w, d, p)
-	if err := v.setRendered(rendered.page, err); err != nil {
+	if err := v.setRendered(rendered.page, a.Site().Lang, err); err != nil {
 		return nil, err
 	}
 	v.Provisional = !complete
@@ -227,7 +230,7 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 	r := s.newResolver(w, d, found)
 	r.files = files
 	page, err := s.render(ctx, found, text, r)
-	if err := v.setRendered(page, err); err != nil {
+	if err := v.setRendered(page, a.Site().Lang, err); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -235,7 +238,7 @@ func (s *Service) Preview(ctx context.Context, a wiki.Access, name string, text 
 
 // setRendered sets the result of rendering. A page that can't be rendered is shown
 // as source.
-func (v *View) setRendered(page *markdown.Page, err error) error {
+func (v *View) setRendered(page *markdown.Page, wikiLang string, err error) error {
 	v.Title = v.Name.Title()
 	var problem *wiki.Problem
 	switch {
@@ -248,7 +251,7 @@ func (v *View) setRendered(page *markdown.Page, err error) error {
 	if page.Title != "" {
 		v.Title = page.Title
 	}
-	v.Body, v.Lang, v.Headings, v.Properties = page.HTML, page.Lang, page.Headings, page.Props
+	v.Body, v.Lang, v.Headings, v.Properties = page.HTML, page.LangIn(wikiLang, v.Source), page.Headings, page.Props
 	v.Tags, v.Notices = page.Tags, page.Notices
 	v.Tasks, v.Diagrams = page.Tasks, page.Diagrams
 	return nil

@@ -75,13 +75,14 @@ type Prop struct {
 
 // Content is a rendered page.
 type Content struct {
-	Title    string
-	Lang     string        // of the text (BCP 47), or ""
-	Body     template.HTML // safe HTML whose links begin at the root of the wiki's host
-	Source   string        // shown if there is no body
-	Headings []Heading
-	Props    []Prop
-	Notices  []string // problems, for the reader
+	Title       string
+	Lang        string        // of the text (BCP 47), or ""
+	RightToLeft bool          // the language is written so
+	Body        template.HTML // safe HTML whose links begin at the root of the wiki's host
+	Source      string        // shown if there is no body
+	Headings    []Heading
+	Props       []Prop
+	Notices     []string // problems, for the reader
 }
 
 // own is the folder of the site's own files, which no page or file of a wiki can have.

@@ -18,12 +18,13 @@ type Settings struct {
 	Public      bool
 	Home        string // page name, or a path on the wiki that begins with /-/
 	Wikilinks   wiki.LinkOrder
-	AsHandle    bool // the host serves as the owner's ATProto handle, even if the wiki is private
+	Lang        string // language of pages that don't say another (BCP 47), or ""
+	AsHandle    bool   // the host serves as the owner's ATProto handle, even if the wiki is private
 }
 
 // SettingsOf returns a site's settings.
 func SettingsOf(site wiki.Site) Settings {
-	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, AsHandle: site.AsHandle}
+	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, Lang: site.Lang, AsHandle: site.AsHandle}
 }
 
 // Configure changes the settings. A Problem names the invalid field.
@@ -43,6 +44,9 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 		return err
 	}
 	if site.Wikilinks, err = wiki.ParseLinkOrder(set.Wikilinks.String()); err != nil {
+		return err
+	}
+	if site.Lang, err = wiki.ParseLanguage(set.Lang); err != nil {
 		return err
 	}
 	site.Public, site.AsHandle = set.Public, set.AsHandle

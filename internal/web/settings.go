@@ -92,7 +92,10 @@ func (h *Handler) saveSettings(v *visit) error {
 	if visibility := form.Get("visibility"); err == nil && visibility != "public" && visibility != "private" {
 		err = wiki.Problemf(wiki.ErrInvalid, "visibility", "Choose who can read the wiki: private or public.")
 	}
-	set.Wikilinks = v.a.Site().Wikilinks
+	set.Wikilinks, set.Lang = v.a.Site().Wikilinks, v.a.Site().Lang
+	if form.Has("lang") {
+		set.Lang = strings.ToValidUTF8(form.Get("lang"), "")
+	}
 	if order := form.Get("wikilinks"); err == nil && order != "" {
 		set.Wikilinks, err = wiki.ParseLinkOrder(order)
 	}

@@ -6,7 +6,9 @@ package wiki
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,11 +25,23 @@ type Site struct {
 	AsHandle    bool   // its host is its owner's ATProto handle
 	Publication string // AT-URI of its owner's record site.standard.publication, or ""
 	Wikilinks   LinkOrder
+	Lang        string // language of pages that don't say another (BCP 47, lowercase), or ""
 	Created     time.Time
 	Published   time.Time // when it first became public; zero if never
 	Version     int64     // increases with each change of settings or members
 	Limits      Limits
 	Contact     string // how to reach the operator, or ""
+}
+
+var languageForm = regexp.MustCompile(`^[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,3}$`)
+
+// ParseLanguage parses the tag of a language (BCP 47), in any case; "" is none.
+func ParseLanguage(tag string) (string, error) {
+	tag = strings.ToLower(strings.TrimSpace(tag))
+	if tag != "" && !languageForm.MatchString(tag) {
+		return "", Problemf(ErrInvalid, "lang", "%q isn't the code of a language. Use one such as en, de or pt-BR.", tag)
+	}
+	return tag, nil
 }
 
 // Name returns the site's title, or its slug if it has none.
