@@ -9,7 +9,7 @@ import (
 	"robot.wtf/internal/wiki"
 )
 
-// Attack: the owner of a wiki calls what is reserved for the operator.
+// Attack: the owner of a wiki calls functions reserved for the operator.
 func TestOperatorOnly(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
