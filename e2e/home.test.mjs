@@ -1,5 +1,5 @@
 // One wiki for one person (robot home), in a browser on localhost: sign in by the
-// link, write, invite, connect with the lines that the page offers, clone, back up and
+// link and by a passkey, write, invite, connect with the lines that the page offers, clone, back up and
 // restore. The attacks of the tenant and script tests run on it, too.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
@@ -133,6 +133,51 @@ test("the owner invites someone, who chooses a name and writes", async () => {
   await ben.context.close();
 });
 
+test("the owner adds a passkey, signs in with it without a link, and removes it", async () => {
+  const { context, page, violations } = await newVisitor();
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true } });
+  const signOut = async () => { await context.clearCookies(); await page.goto(home.url + "/-/account"); };
+  await page.goto(home.login());
+  await page.getByText("add a passkey under Account").waitFor();
+  await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(home.url + "/");
+  await page.goto(home.url + "/-/account");
+  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await page.getByText("From now on you can sign in with this passkey").waitFor();
+  await checkLook(page);
+  const { credentials } = await devtools.send("WebAuthn.getCredentials", { authenticatorId });
+  assert.deepEqual(credentials.map((c) => [c.rpId, c.isResidentCredential]), [["localhost", true]]);
+  await page.getByRole("button", { name: "Add a passkey" }).click(); // one for each device
+  await page.getByText("has a passkey for your account here already").waitFor();
+
+  await signOut();
+  assert.equal(new URL(page.url()).pathname, "/-/login");
+  await checkLook(page);
+  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await page.waitForURL(home.url + "/-/account"); // where they wanted to go
+  assert.match(await page.locator("#passkeys").innerText(), /Last used/);
+  await signOut();
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await page.getByText("No passkey was used").waitFor();
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await page.waitForURL(home.url + "/-/account");
+
+  const withoutScript = await newVisitor({ javaScriptEnabled: false });
+  await withoutScript.page.goto(home.url + "/-/login");
+  assert.equal(await withoutScript.page.getByRole("button", { name: "Sign in with a passkey" }).isVisible(), false);
+  await withoutScript.context.close();
+  await page.getByRole("button", { name: "Remove" }).click();
+  await page.getByText("This passkey signs nobody in any more").waitFor();
+  await signOut();
+  assert.equal(await page.getByRole("button", { name: "Sign in with a passkey" }).count(), 0);
+  assert.deepEqual(violations, []);
+  await context.close();
+});
+
 // createToken creates a token for writing, in the browser.
 async function createToken(page) {
   await page.goto(home.url + "/-/tokens");
@@ -172,7 +217,7 @@ test("forms of other sites and hosts of others change nothing", async () => {
   const cookie = `${session.name}=${session.value}`;
   const send = (path, headers, body) => fetch(home.url + path, { method: "POST", redirect: "manual", headers: { cookie, "content-type": "application/x-www-form-urlencoded", ...headers }, body: new URLSearchParams(body) });
   const settings = { title: "Taken over", description: "", visibility: "public", home: "" };
-  for (const path of ["/-/settings", "/-/login", "/-/join", "/-/invitations", "/-/account", "/-/logout", "/-/auth/oauth/consent", "/Home/save", "/-/members"]) {
+  for (const path of ["/-/settings", "/-/login", "/-/join", "/-/invitations", "/-/account", "/-/passkeys", "/-/passkeys/challenge", "/-/login/challenge", "/-/login/passkey", "/-/logout", "/-/auth/oauth/consent", "/Home/save", "/-/members"]) {
     for (const headers of [{ origin: "https://evil.example" }, { origin: "http://localhost:1" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }]) {
       assert.equal((await send(path, headers, { ...settings, action: "invite", role: "editor", id: "all" })).status, 403, `${path} ${JSON.stringify(headers)}`);
     }
@@ -241,6 +286,8 @@ test("over plain http on a network, everything works with a warning, and other s
       assert.equal(status, "403", origin);
     }
     assert.match(wiki.log(), /only this machine reaches/);
+    await page.goto(url + "/-/account");
+    assert.equal(await page.locator("#passkeys").count(), 0); // browsers have none here
   } finally { await wiki.stop(); }
 });
 
@@ -256,6 +303,8 @@ test("behind one https name, addresses and cookies are those of any service", as
     await page.goto(url + "/-/connect");
     assert.equal(await page.locator("#ot1").evaluate((code) => code.textContent), url + "/mcp");
     assert.equal(await page.getByText("read along").count(), 0);
+    await page.goto(url + "/-/account");
+    assert.match(await page.locator("#passkeys").innerText(), /at wiki\.example\.test/);
     await page.goto(url + "/Home");
     assert.equal(await page.locator("link[rel=canonical]").getAttribute("href"), url + "/");
     assert.deepEqual(wiki.visitor.violations.filter((what) => !what.includes("request to")), []);

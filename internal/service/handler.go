@@ -12,6 +12,7 @@ import (
 	"robot.wtf/internal/githttp"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/mcpserver"
+	"robot.wtf/internal/passkey"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/web"
 	"robot.wtf/internal/wiki"
@@ -20,7 +21,7 @@ import (
 // Handler builds the front ends and the routing to them. If people is not nil,
 // this is a development service: these people sign in without a password, and
 // nobody else can. The one wiki of "robot home" has neither: its people sign in by
-// links.
+// links and passkeys.
 func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	cfg, origins, now, log := s.o.Config, s.o.Origins, s.o.Now, s.o.Log
 	var signIn *atproto.Service
@@ -39,8 +40,12 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	passkeys, err := s.newPasskeys()
+	if err != nil {
+		return nil, err
+	}
 	browser, err := web.New(web.Options{
-		SignIn: signIn, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
+		SignIn: signIn, Passkeys: passkeys, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
 		Name: cfg.ServiceName(), Contact: cfg.Contact, Operators: cfg.Operators, Terms: terms, Privacy: privacy,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, CacheBytes: cachesOf(cfg).finished, Background: s.background, Now: now, Log: log,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
@@ -79,6 +84,16 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	})
 	s.front.Store(front)
 	return front, nil
+}
+
+// newPasskeys returns nil unless people have local identities and the address allows
+// passkeys.
+func (s *Service) newPasskeys() (*passkey.Service, error) {
+	origin := s.o.Origins.Platform()
+	if !s.o.Config.Home() || !passkey.Allowed(origin) {
+		return nil, nil
+	}
+	return passkey.New(passkey.Options{Store: s.Store, Origin: origin, Name: s.o.Config.ServiceName(), Now: s.o.Now, Log: s.o.Log})
 }
 
 // newSignIn opens sign-in through people's own ATProto servers.

@@ -2,11 +2,11 @@ package session
 
 import "strings"
 
-// browserName describes a User-Agent header in a few words, so that people
+// BrowserName describes a User-Agent header in a few words, so that people
 // can tell their sessions apart: "Firefox on Linux", or "" if unknown.
 // Browsers also name those they imitate, so the most specific name comes
 // first.
-func browserName(agent string) string {
+func BrowserName(agent string) string {
 	find := func(names ...string) string { // pairs: substring, name
 		for i := 0; i < len(names); i += 2 {
 			if strings.Contains(agent, names[i]) {

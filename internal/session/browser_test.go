@@ -12,7 +12,7 @@ func TestBrowserOf(t *testing.T) {
 		"Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36": "Samsung Internet on Android",
 		"curl/8.14.1": "", "": "", "Mozilla/5.0 (Windows NT 10.0) Other/1.0": "Windows", "<script>alert(1)</script> Firefox/1": "Firefox",
 	} {
-		if got := browserName(agent); got != want {
+		if got := BrowserName(agent); got != want {
 			t.Errorf("%s: %q, want %q", agent, got, want)
 		}
 	}

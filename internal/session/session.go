@@ -210,7 +210,7 @@ func (s *Service) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if brief {
 		lifetime = BriefLifetime
 	}
-	session := store.Session{ID: rand.Text(), DID: u.DID, Expires: s.now().Add(lifetime), Brief: brief, Browser: browserName(r.UserAgent())}
+	session := store.Session{ID: rand.Text(), DID: u.DID, Expires: s.now().Add(lifetime), Brief: brief, Browser: BrowserName(r.UserAgent())}
 	if err := s.store.StartSession(ctx, session); err != nil {
 		return err
 	}

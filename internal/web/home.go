@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/passkey"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
 
 // Pages of a service whose only wiki is at the root of its host ("robot home"). People
-// have local identities there, and sign in by one-time links.
+// have local identities there, and sign in by one-time links or passkeys.
 const (
 	homeSignInPath = "/-/login"
 	// SignInLinkPath begins a sign-in link; the code follows.
 	SignInLinkPath  = homeSignInPath + "/"
 	joinPath        = "/-/join"
 	homeAccountPath = "/-/account"
+	passkeysPath    = "/-/passkeys"
 )
 
 // The code of a link is in the address of the first request only. From there it moves
@@ -42,12 +44,16 @@ func homeRoutes() []route {
 		{pattern: "GET " + homeSignInPath, handle: asCaller((*Handler).showHomeSignIn), open: true},
 		{pattern: "GET " + SignInLinkPath + "{code}", handle: (*Handler).openSignInLink, open: true, once: true},
 		{pattern: "POST " + homeSignInPath, handle: asCaller((*Handler).useSignInLink), open: true},
+		{pattern: "POST " + homeSignInPath + "/challenge", handle: (*Handler).beginPasskeySignIn, open: true},
+		{pattern: "POST " + homeSignInPath + "/passkey", handle: (*Handler).signInWithPasskey, open: true},
 		{pattern: "GET " + joinPath + "/{code}", handle: (*Handler).openJoinLink, open: true, once: true},
 		{pattern: "GET " + joinPath, handle: asCaller((*Handler).showJoin), open: true},
 		{pattern: "POST " + joinPath, handle: asCaller((*Handler).join), open: true},
 		{pattern: "POST /-/invitations", need: wiki.Configure, handle: (*Handler).changeJoinLinks},
 		{pattern: "GET " + homeAccountPath, handle: asCaller((*Handler).showHomeAccount), open: true},
 		{pattern: "POST " + homeAccountPath, handle: asCaller((*Handler).endHomeSessions), open: true},
+		{pattern: "POST " + passkeysPath + "/challenge", handle: asCaller((*Handler).beginAddPasskey), open: true},
+		{pattern: "POST " + passkeysPath, handle: asCaller((*Handler).changePasskeys), open: true},
 	}
 	for _, rt := range consentRoutes() {
 		method, path, _ := strings.Cut(rt.pattern, " ")
@@ -75,6 +81,8 @@ type homeSignInPage struct {
 	Person  wiki.User // of the link; zero without one
 	Wrong   string
 	Minutes int // lifetime of a link
+	// Passkeys means that people can sign in with passkeys, or add them.
+	Passkeys bool
 }
 
 // openSignInLink moves the code from the address to a cookie. It uses nothing up,
@@ -127,18 +135,33 @@ func (h *Handler) showHomeSignIn(v *visit) error {
 // refuseSignInLink responds to a link that can't be used, and forgets it. It returns
 // other errors.
 func (h *Handler) refuseSignInLink(v *visit, err error) error {
+	if errors.As(err, new(*wiki.Problem)) {
+		http.SetCookie(v.w, h.o.Session.Cookie(signInCookie, "", -1))
+	}
+	return h.refuseSignIn(v, err)
+}
+
+// refuseSignIn shows why somebody isn't signed in. It returns errors that aren't
+// problems.
+func (h *Handler) refuseSignIn(v *visit, err error) error {
 	var p *wiki.Problem
 	if !errors.As(err, &p) {
 		return err
 	}
 	v.failed(err)
-	http.SetCookie(v.w, h.o.Session.Cookie(signInCookie, "", -1))
 	return h.renderHomeSignIn(v, wiki.Status(err), homeSignInPage{Wrong: p.Message})
 }
 
 func (h *Handler) renderHomeSignIn(v *visit, status int, p homeSignInPage) error {
 	p.Frame, p.Minutes = h.frame(v, "Sign in"), int(tenant.SignInLinkLifetime.Minutes())
 	p.NoIndex = true
+	p.Passkeys = h.o.Passkeys != nil
+	if p.Passkeys && p.Person.DID == "" {
+		var err error
+		if p.Passkeys, err = h.o.Passkeys.Offered(v.ctx()); err != nil {
+			return err
+		}
+	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, status, "homesignin", &p)
 }
@@ -284,12 +307,14 @@ func (h *Handler) renderNewLink(v *visit, p *settingsPage) error {
 	return h.renderSettings(v, http.StatusOK, p)
 }
 
-// A homeAccountPage lists a person's sessions.
+// A homeAccountPage lists a person's sessions and passkeys.
 type homeAccountPage struct {
 	Frame
 	failure
-	Person wiki.User
-	Logins []session.Login
+	Person   wiki.User
+	Logins   []session.Login
+	Host     string // where new passkeys work, "" if none can be added here
+	Passkeys []passkey.Passkey
 }
 
 func (h *Handler) showHomeAccount(v *visit) error {
@@ -305,6 +330,12 @@ func (h *Handler) renderHomeAccount(v *visit, status int, f failure) error {
 	var err error
 	if p.Logins, err = h.o.Session.Sessions(v.ctx(), v.caller); err != nil {
 		return err
+	}
+	if h.o.Passkeys != nil {
+		p.Host = h.o.Passkeys.Host()
+		if p.Passkeys, err = h.o.Passkeys.List(v.ctx(), v.caller); err != nil {
+			return err
+		}
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, status, "homeaccount", p)

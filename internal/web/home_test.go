@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/passkey"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/testworld"
@@ -26,9 +27,13 @@ const homeOrigin = "http://localhost:8080"
 func newHomeWiki(t testing.TB, slug string) *testWiki {
 	t.Helper()
 	w := &testWiki{World: testworld.New(t, testworld.Options{Platform: homeOrigin, Single: slug, Mirror: true})}
-	var err error
+	passkeys, err := passkey.New(passkey.Options{Store: w.Store, Origin: homeOrigin, Name: "Test", Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.web, err = New(Options{
-		Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: homeOrigin, WikiOrigin: w.Origin, Single: true,
+		Passkeys: passkeys,
+		Pages:    w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: homeOrigin, WikiOrigin: w.Origin, Single: true,
 		Now: w.Clock.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
@@ -64,6 +69,10 @@ var homeMatrix = map[string]cell{
 	"GET /-/login":                {path: "/-/login", ok: 200, open: true},
 	"GET /-/login/{code}":         {path: "/-/login/AAAA", ok: 303, open: true},
 	"POST /-/login":               {path: "/-/login", form: url.Values{}, ok: 410, open: true},
+	"POST /-/login/challenge":     {path: "/-/login/challenge", form: url.Values{}, ok: 200, open: true},
+	"POST /-/login/passkey":       {path: "/-/login/passkey", form: url.Values{"response": {"{}"}}, ok: 403, open: true}, // with the cookie of the challenge before it
+	"POST /-/passkeys/challenge":  {path: "/-/passkeys/challenge", form: url.Values{}, ok: 200, open: true},
+	"POST /-/passkeys":            {path: "/-/passkeys", form: url.Values{"action": {"dance"}}, ok: 422, open: true},
 	"GET /-/join/{code}":          {path: "/-/join/AAAA", ok: 303, open: true},
 	"GET /-/join":                 {path: "/-/join", ok: 410, open: true},
 	"POST /-/join":                {path: "/-/join", form: url.Values{"name": {"eve"}}, ok: 410, open: true},
@@ -80,6 +89,8 @@ var homeStatus = map[string]struct{ nobody, somebody int }{
 	"GET /-/login":               {200, 303},
 	"GET /-/account":             {302, 200},
 	"POST /-/account":            {403, 422},
+	"POST /-/passkeys/challenge": {403, 200},
+	"POST /-/passkeys":           {403, 422},
 	"GET /-/auth/oauth/consent":  {302, 410},
 	"POST /-/auth/oauth/consent": {303, 410},
 }
@@ -334,6 +345,20 @@ func TestNoLocalAccounts(t *testing.T) {
 	ada := w.as("ada")
 	for _, path := range []string{"/-/login/AAAA", "/-/join", "/-/join/AAAA", "/-/account"} {
 		ada.get(on("ada", path)).want(http.StatusNotFound)
+	}
+}
+
+// Where the address allows no passkeys, no page offers them.
+func TestNoPasskeys(t *testing.T) {
+	t.Parallel()
+	w := newHomeWiki(t, "ada")
+	ada := w.homeAs("ada")
+	ada.get(homeOrigin+"/-/account").want(http.StatusOK).has("Passkeys", "passkey.")
+	w.web.o.Passkeys = nil
+	ada.get(homeOrigin+"/-/account").want(http.StatusOK).lacks("Passkeys", "passkey.")
+	w.anonymous().get(homeOrigin + "/-/login").want(http.StatusOK).lacks("passkey")
+	for _, path := range []string{"/-/passkeys", "/-/passkeys/challenge", "/-/login/challenge", "/-/login/passkey"} {
+		ada.post(homeOrigin+path, url.Values{"action": {"add"}, "response": {"{}"}}).want(http.StatusNotFound).has("https")
 	}
 }
 

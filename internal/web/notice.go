@@ -109,6 +109,10 @@ func noticeText(name string) string {
 		return "Taken back. Agents treat the imported text as a stranger’s."
 	case "unlinked":
 		return "Revoked. The invitation link no longer works."
+	case "passkeyadded":
+		return "Added. From now on you can sign in with this passkey."
+	case "passkeyremoved":
+		return "Removed. This passkey signs nobody in any more. Delete it on your device, too."
 	case "joined":
 		return "Welcome. You’re a member of this wiki now."
 	case "offered":

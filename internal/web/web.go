@@ -36,6 +36,7 @@ import (
 	"robot.wtf/internal/limit"
 	"robot.wtf/internal/oauth"
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/passkey"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -63,6 +64,8 @@ type Options struct {
 	PlainHTTP bool
 	// SignIn signs people in through their own servers; nil in development.
 	SignIn *atproto.Service
+	// Passkeys sign people in who have local identities; nil if the address allows none.
+	Passkeys *passkey.Service
 	// People are the test users offered for signing in, in development. If nil,
 	// POST /auth/dev does not exist.
 	People       []wiki.User
