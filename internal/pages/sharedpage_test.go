@@ -1,0 +1,57 @@
+package pages
+
+import (
+	"errors"
+	"testing"
+
+	"robot.wtf/internal/wiki"
+)
+
+// Attack: a page of a new wiki is shared, then an import replaces all pages, and one has
+// the same name.
+func TestImportEndsSharedPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Home", "canary\n")
+	w.put("Other", "x\n")
+	w.startMirror()
+	w.checkRepository()
+	bundle := bundleOf(t, w.repo())
+	to := w.fresh("copy")
+	name, seq, err := to.Shareable(to.ctx, to.owner, "home")
+	w.must(err)
+	shared := SharedPage{Name: name, Seq: seq, At: to.now()}
+	if v, err := to.ViewShared(to.ctx, to.reader, shared, "/-/x/"); err != nil || v.Name != "Home" {
+		t.Fatalf("%v %v", v, err)
+	}
+	to.clock.Add(60)
+	to.mustImport(bundle)
+	if v, err := to.ViewShared(to.ctx, to.reader, shared, "/-/x/"); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("after the import: %v, %v", v.Body, err)
+	}
+	name, seq, err = to.Shareable(to.ctx, to.owner, "Home")
+	w.must(err)
+	if _, err := to.ViewShared(to.ctx, to.reader, SharedPage{Name: name, Seq: seq, At: to.now()}, "/-/x/"); err != nil {
+		t.Errorf("shared after the import: %v", err)
+	}
+}
+
+// A page that was merged into another isn't shown as part of it, and one that comes back
+// is.
+func TestSharedPageComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("Plan", "the plan\n")
+	name, seq, err := w.Shareable(w.ctx, w.owner, "Plan")
+	w.must(err)
+	shared := SharedPage{Name: name, Seq: seq, At: w.now()}
+	w.put("Whole", "canary\n")
+	w.change(w.editor, Step{Kind: StepMerge, Name: "Plan", Base: w.revision("Plan"), To: "Whole"})
+	if _, err := w.SharedName(w.ctx, w.reader, shared); !errors.Is(err, wiki.ErrNotFound) {
+		t.Errorf("merged: %v", err)
+	}
+	w.put("Plan", "the plan again\n")
+	if name, err := w.SharedName(w.ctx, w.reader, shared); err != nil || name != "Plan" {
+		t.Errorf("made again: %q, %v", name, err)
+	}
+}
