@@ -57,12 +57,14 @@ func (s *Service) ChangedTexts(ctx context.Context, a wiki.Access, commits []wik
 
 func (t ChangedText) weight() uint32 { return uint32(100 + len(t.Lines)) }
 
-// changedText returns the changed lines of a page. They never change, so they are cached.
+// changedText returns the changed lines of a page. They never change, so they are cached
+// until something is taken down or erased.
 func (s *Service) changedText(ctx context.Context, w *content.Wiki, c wiki.Commit, ch wiki.Change) (ChangedText, error) {
 	key := cacheKey{"changed text", w.Slug(), c.ID + "\x00" + ch.Path}
 	if t, ok := s.views.GetIfPresent(key); ok {
 		return t.(ChangedText), nil
 	}
+	forgotten := s.forgotten.Load()
 	var sides [2][]byte
 	for i, blob := range []string{ch.Old, ch.New} {
 		if blob == "" {
@@ -86,7 +88,9 @@ func (s *Service) changedText(ctx context.Context, w *content.Wiki, c wiki.Commi
 		t = changedLines(merge.Unified("", "", sides[0], sides[1], 0))
 		release()
 	}
-	s.views.Set(key, t)
+	if s.forgotten.Load() == forgotten {
+		s.views.Set(key, t)
+	}
 	return t, nil
 }
 

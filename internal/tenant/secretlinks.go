@@ -68,7 +68,7 @@ func (s *Service) RevokeSecretLink(ctx context.Context, a wiki.Access, id string
 	if a.Can(wiki.Configure) {
 		did = ""
 	}
-	err := s.store.RevokeSecretLink(ctx, did, a.Site().Slug, did, id)
+	err := s.store.RevokeSecretLink(ctx, actor(a), a.Site().Slug, did, id)
 	if errors.Is(err, wiki.ErrNotFound) {
 		return wiki.Problemf(wiki.ErrNotFound, "link", "This link was revoked before.")
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"robot.wtf/internal/pages"
 )
@@ -228,4 +229,43 @@ func TestSharingNeedsAnEditor(t *testing.T) {
 	stranger.get(on("ada", link)).want(http.StatusOK)
 	ada.post(on("ada", "/-/links"), url.Values{"action": {"revoke"}, "id": {link[len("/-/shared/"):][:16]}}).want(http.StatusSeeOther)
 	stranger.get(on("ada", link)).want(http.StatusNotFound)
+	if events, err := w.Store.Audit(t.Context(), "ada", 1); err != nil || events[0].Action != "link.revoke" || events[0].Actor != "did:plc:ada" {
+		t.Errorf("%+v, %v", events, err)
+	}
+}
+
+// Links end with their makers' accounts and wikis, also while these are only suspended.
+func TestSecretLinksEndWithAccess(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.put("ada", "Plan", "the plan\n")
+	bob, stranger := w.as("bob"), w.anonymous()
+	links := []string{bob.share("ada", "Plan"), bob.newFeed("ada")}
+	check := func(what string, status int) {
+		t.Helper()
+		for _, link := range links {
+			if got := stranger.get(on("ada", link)); got.status != status {
+				t.Errorf("%s: %s is %d, want %d", what, link[:8], got.status, status)
+			}
+		}
+	}
+	check("at first", http.StatusOK)
+	ctx := t.Context()
+	for _, step := range []struct {
+		what   string
+		do     func() error
+		status int
+	}{
+		{"account suspended", func() error { return w.Store.SuspendUser(ctx, "did:plc:bob", "spam") }, http.StatusNotFound},
+		{"account back", func() error { return w.Store.ResumeUser(ctx, "did:plc:bob") }, http.StatusOK},
+		{"wiki suspended", func() error { return w.Store.SuspendSite(ctx, "ada", "spam") }, http.StatusNotFound},
+		{"wiki back", func() error { return w.Store.ResumeSite(ctx, "ada") }, http.StatusOK},
+		{"account ends", func() error { return w.Store.ScheduleUserDeletion(ctx, "did:plc:bob", w.Clock.Now().Add(time.Hour)) }, http.StatusNotFound},
+		{"account kept", func() error { return w.Store.CancelUserDeletion(ctx, "did:plc:bob") }, http.StatusNotFound},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.what, err)
+		}
+		check(step.what, step.status)
+	}
 }
