@@ -66,7 +66,7 @@ func (c homeStartCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	if cfg.Wiki == "" {
-		exported, err := readAccountExport(c.From)
+		exported, err := readAccountExport(c.From, homeSlug(c.Name, ""))
 		if err != nil {
 			return fmt.Errorf("--from: %w", err)
 		}

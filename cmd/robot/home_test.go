@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"robot.wtf/internal/wiki"
 )
 
@@ -120,11 +122,15 @@ func TestAccountExport(t *testing.T) {
 		}
 		return file
 	}
-	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first","lang":"de"}]}`
+	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first","lang":"de","members":[{"did":"did:plc:ben","handle":"ben.bsky.social","role":"viewer"}]},{"slug":"garden","role":"owner"}]}`
 	file := pack(map[string]string{"account.json": account, "wikis/ada/ada.bundle": "history", "wikis/bob/bob.bundle": "another's"})
-	exported, err := readAccountExport(file)
-	if want := (exportedWiki{"ada", "owner", "Ada", "d", "Start", "text-first", "de"}); err != nil || exported != want {
-		t.Fatalf("%+v, %v", exported, err)
+	exported, err := readAccountExport(file, "")
+	want := exportedWiki{Slug: "ada", Role: "owner", Title: "Ada", Description: "d", Home: "Start", Wikilinks: "text-first", Lang: "de", Members: []exportedMember{{"", "ben.bsky.social", "viewer"}}}
+	if diff := cmp.Diff(want, exported); err != nil || diff != "" {
+		t.Fatalf("%s, %v", diff, err)
+	}
+	if other, err := readAccountExport(file, "garden"); err != nil || other.Slug != "garden" {
+		t.Errorf("another of their wikis: %+v, %v", other, err)
 	}
 	bundle, err := exported.openBundle(file)
 	if err != nil {
@@ -142,11 +148,11 @@ func TestAccountExport(t *testing.T) {
 		"no wiki":              {"account.json": `{"wikis":[{"slug":"bob","role":"editor"}]}`},
 		"a hostile slug":       {"account.json": `{"wikis":[{"slug":"../../etc","role":"owner"}]}`},
 	} {
-		if got, err := readAccountExport(pack(files)); got.Slug != "" || err != nil {
+		if got, err := readAccountExport(pack(files), ""); got.Slug != "" || err != nil {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	if _, err := readAccountExport(pack(map[string]string{"account.json": "no JSON"})); err == nil {
+	if _, err := readAccountExport(pack(map[string]string{"account.json": "no JSON"}), ""); err == nil {
 		t.Error("account.json that can't be read")
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,14 +30,31 @@ type exportedWiki struct {
 	Home        string `json:"home"`
 	Wikilinks   string `json:"wikilinks"`
 	Lang        string `json:"lang"`
+
+	Members []exportedMember `json:"members"`
+}
+
+// An exportedMember is a member of a wiki in an account export.
+type exportedMember struct {
+	Username string `json:"username"`
+	Handle   string `json:"handle"`
+	Role     string `json:"role"`
+}
+
+// name returns the member's name at home: their username, or what their handle begins
+// with.
+func (m exportedMember) name() string {
+	host, _, _ := strings.Cut(m.Handle, ".")
+	return cmp.Or(m.Username, host)
 }
 
 // maxAccountFile bounds account.json.
 const maxAccountFile = 16 << 20
 
-// readAccountExport returns the wiki that an account export's person owns. Its slug is
-// "" if the file is something else, or the person owns none.
-func readAccountExport(file string) (exportedWiki, error) {
+// readAccountExport returns the wiki that an account export's person owns: the one with
+// a name, or else the first. Its slug is "" if the file is something else, or the person
+// owns none.
+func readAccountExport(file, name string) (exportedWiki, error) {
 	z, err := zip.OpenReader(file)
 	if err != nil {
 		return exportedWiki{}, nil // the import then explains
@@ -56,12 +74,28 @@ func readAccountExport(file string) (exportedWiki, error) {
 	if err := json.NewDecoder(io.LimitReader(in, maxAccountFile)).Decode(&account); err != nil {
 		return exportedWiki{}, fmt.Errorf("account.json: %w", err)
 	}
+	var own exportedWiki
 	for _, w := range account.Wikis {
-		if w.Role == wiki.Owner.String() && wiki.CheckSlug(w.Slug) == nil {
-			return w, nil
+		if w.Role == wiki.Owner.String() && wiki.CheckSlug(w.Slug) == nil && (own.Slug == "" || w.Slug == name) {
+			own = w
 		}
 	}
-	return exportedWiki{}, nil
+	return own, nil
+}
+
+// openWiki opens the source of an import into the wiki with a name: the history in an
+// account export, whose wiki it also returns, or what openSource opens.
+func openWiki(ctx context.Context, path, name string, history bool) (*os.File, exportedWiki, error) {
+	exported, err := readAccountExport(path, name)
+	if err != nil {
+		return nil, exportedWiki{}, err
+	}
+	open := func() (*os.File, error) { return openSource(ctx, path, history) }
+	if exported.Slug != "" {
+		open = func() (*os.File, error) { return exported.openBundle(path) }
+	}
+	file, err := open()
+	return file, exported, err
 }
 
 // openBundle unpacks the wiki's history from an account export.
@@ -94,22 +128,14 @@ func (w exportedWiki) openBundle(file string) (_ *os.File, err error) {
 }
 
 // importHome imports a source into the empty wiki. Its owner vouches for it. An
-// account export also brings the wiki's settings, but for its visibility.
+// account export also brings the wiki's settings, but for its visibility, and its members.
 func importHome(ctx context.Context, s *service.Service, a wiki.Access, from string) (err error) {
 	args := url.Values{"name": {filepath.Base(from)}, "vouch": {"true"}, "clashes": {"mine"}}
 	if gitremote.IsAddress(from) {
 		args.Set("address", from)
 		return importAs(ctx, s, a, args, strings.NewReader(""), os.Stdout)
 	}
-	exported, err := readAccountExport(from)
-	if err != nil {
-		return err
-	}
-	open := func() (*os.File, error) { return openSource(ctx, from, true) }
-	if exported.Slug != "" {
-		open = func() (*os.File, error) { return exported.openBundle(from) }
-	}
-	source, err := open()
+	source, exported, err := openWiki(ctx, from, a.Site().Slug, true)
 	if err != nil {
 		return err
 	}
@@ -125,5 +151,29 @@ func importHome(ctx context.Context, s *service.Service, a wiki.Access, from str
 	if set.Title == "" {
 		set.Title = exported.Title
 	}
-	return userError(s.Tenant.Configure(ctx, a, set))
+	if err := userError(s.Tenant.Configure(ctx, a, set)); err != nil {
+		return err
+	}
+	addMembers(ctx, s, a, exported.Members, os.Stdout)
+	return nil
+}
+
+// addMembers gives the members of an exported wiki local identities with the names and
+// roles they had. Failures are printed, because the wiki has its pages by then.
+func addMembers(ctx context.Context, s *service.Service, a wiki.Access, members []exportedMember, out io.Writer) {
+	added := []string{}
+	for _, m := range members {
+		role, err := wiki.ParseRole(m.Role)
+		if err == nil {
+			_, err = s.Tenant.AddLocalMember(ctx, a, m.name(), role)
+		}
+		if err != nil {
+			fmt.Fprintf(out, "%s wasn't added as a member: %v\n", wiki.VisibleName(cmp.Or(m.name(), m.Handle)), userError(err))
+			continue
+		}
+		added = append(added, m.name()+" ("+role.String()+")")
+	}
+	if len(added) > 0 {
+		fmt.Fprintf(out, "members: %s. Give them sign-in links: Settings, Members, or robot home login NAME\n", strings.Join(added, ", "))
+	}
 }

@@ -33,7 +33,7 @@ type importCommand struct {
 	Vouch   bool     `help:"Vouch for the pages: agents then read them as a member's words."`
 	DryRun  bool     `help:"Print what would happen, and change nothing."`
 	Data    string   `required:"" env:"ROBOT_DATA" placeholder:"DIR" type:"path" help:"Data directory."`
-	Source  string   `arg:"" help:"Folder or zip of Markdown; an XML export of MediaWiki, also as .gz or .bz2, or zipped with its pictures; or a repository: a directory, a git bundle, a zip, or the https address of a public one. A repository becomes the history of a wiki that has only its initial pages."`
+	Source  string   `arg:"" help:"Folder or zip of Markdown; an XML export of MediaWiki, also as .gz or .bz2, or zipped with its pictures; or a repository: a directory, a git bundle, a zip, or the https address of a public one. An account export counts as the repository of the wiki that its person owns. A repository becomes the history of a wiki that has only its initial pages."`
 }
 
 // Run imports the source, in the running service if there is one.
@@ -46,7 +46,7 @@ func (c importCommand) Run(ctx context.Context) (err error) {
 		args.Set("address", c.Source)
 		return operate(ctx, c.Data, "import", args, strings.NewReader(""), os.Stdout)
 	}
-	source, err := openSource(ctx, c.Source, !c.Files)
+	source, _, err := openWiki(ctx, c.Source, c.Wiki, !c.Files)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"archive/zip"
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,7 +35,8 @@ func TestMain(m *testing.M) {
 //
 //	start NAME ARG...   starts "robot ARG...", waits until it is ready, and
 //	                    sets $NAME_url, $NAME_data and, for serve, $NAME_port and $NAME_metrics
-//	                    from its output; its log is in NAME.log
+//	                    from its output, which is in NAME.out; its log is in NAME.log
+//	zip DIR FILE        makes a zip of a directory
 //	seeded DIR          creates the data directory of a development service that ran once
 //	keys DIR            creates a data directory with only the keys of a service
 //	shutdown NAME       sends SIGTERM; it must exit with 0 within 10 s
@@ -62,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return slow.Enabled(), nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"until": until, "seeded": seeded, "keys": keys,
+			"until": until, "zip": zipFolder, "seeded": seeded, "keys": keys,
 			"start": launch, "shutdown": shutdown, "kill9": kill9, "http": request, "wikiurl": wikiURL, "token": token, "mode": mode, "newwiki": newWiki,
 		},
 	})
@@ -135,6 +138,7 @@ func launch(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s does not become ready", name)
 	}
 	ts.Logf("%s", text)
+	ts.Check(os.WriteFile(ts.MkAbs(name+".out"), []byte(text), 0o600))
 	for what, pattern := range printed {
 		m := pattern.FindStringSubmatch(text)
 		if m == nil && what != "_url" && what != "_data" {
@@ -151,6 +155,13 @@ func seeded(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
 	ts.Check(copySeeded(dir))
+}
+
+func zipFolder(ts *testscript.TestScript, neg bool, args []string) {
+	out, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	z := zip.NewWriter(out)
+	ts.Check(errors.Join(z.AddFS(os.DirFS(ts.MkAbs(args[0]))), z.Close(), out.Close()))
 }
 
 func keys(ts *testscript.TestScript, neg bool, args []string) {

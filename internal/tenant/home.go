@@ -58,6 +58,24 @@ func (s *Service) CreateHome(ctx context.Context, slug, title string) error {
 	return s.Configure(ctx, a, set)
 }
 
+// AddLocalMember makes a new local identity with a username a member. Only the owner can
+// add one, and then creates a sign-in link for them. It fails with ErrExists if the name
+// is taken, and with ErrQuota if the wiki has as many members as it can have.
+func (s *Service) AddLocalMember(ctx context.Context, a wiki.Access, username string, role wiki.Role) (wiki.User, error) {
+	code, err := s.NewJoinLink(ctx, a, role)
+	if err != nil {
+		return wiki.User{}, err
+	}
+	who, err := s.Join(ctx, wiki.Caller{}, code, username)
+	if err == nil {
+		return who, nil
+	}
+	if l, _, open := s.JoinLink(ctx, code); open == nil {
+		err = errors.Join(err, s.RevokeJoinLink(ctx, a, l.ID))
+	}
+	return wiki.User{}, err
+}
+
 // NewSignInLink creates a link that signs a member in once, and returns its code,
 // which isn't stored. Only the owner can create one.
 func (s *Service) NewSignInLink(ctx context.Context, a wiki.Access, did string) (code string, err error) {

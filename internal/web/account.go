@@ -370,9 +370,10 @@ type exportedImport struct {
 }
 
 type exportedMember struct {
-	DID    string `json:"did"`
-	Handle string `json:"handle"`
-	Role   string `json:"role"`
+	DID      string `json:"did"`
+	Username string `json:"username,omitempty"`
+	Handle   string `json:"handle"`
+	Role     string `json:"role"`
 }
 
 type exportedToken struct {
@@ -473,7 +474,7 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 				w.Imports = append(w.Imports, exportedImport{i.Commit, i.Source, i.Time, i.VouchedBy})
 			}
 			for _, m := range members[1:] {
-				w.Members = append(w.Members, exportedMember{m.User.DID, m.User.Handle, m.Role.String()})
+				w.Members = append(w.Members, exportedMember{m.User.DID, m.User.Username, m.User.Handle, m.Role.String()})
 			}
 		}
 		e.Wikis = append(e.Wikis, w)

@@ -64,7 +64,7 @@ func (h *Handler) changePasskeys(v *visit) error {
 		err = wiki.Problemf(wiki.ErrInvalid, "passkey", "This form couldn't be read. Open your account's page and try again from there.")
 	}
 	if err == nil {
-		return h.redirect(v, h.tell(v, homeAccountPath, notice)+"#passkeys")
+		return h.redirect(v, h.tell(v, homeAccountPath, notice))
 	}
 	wrong, ok := h.formFailure(v, err)
 	if !ok {
