@@ -211,7 +211,7 @@ func newCollection(dir string, docs []pair) (*collection, error) {
 func (c *collection) edits(docs []pair) (edits []content.Edit) {
 	const head = "---\ntitle: It\n---\n"
 	for _, d := range docs {
-		name := fmt.Sprint(len(c.page) + 1)
+		name := fmt.Sprint("t", len(c.page)+1) // no number of a query
 		c.page[d.word] = wiki.PageName(name)
 		edits = append(edits, content.Edit{Op: content.Put, Path: name + ".md", Data: []byte(head + d.entry + "\n")})
 	}

@@ -99,6 +99,7 @@ type hit struct {
 	Line     int       `json:"line,omitempty"`
 	Revision string    `json:"revision"`
 	Matched  []string  `json:"matched"`            // how the page was found: "words", "meaning"
+	Missing  []string  `json:"missing,omitempty"`  // words of the query that the page lacks
 	Sections []section `json:"sections,omitempty"` // other matching sections of the page
 }
 
@@ -119,7 +120,7 @@ func spansText(spans []pages.Span) string {
 func newHit(f pages.Hit) hit {
 	h := hit{
 		Name: f.Page.Title(), Path: string(f.Page), Snippet: spansText(f.Snippet), Score: f.Score,
-		Heading: f.Heading, Line: f.Line, Revision: f.Blob, Matched: []string{},
+		Heading: f.Heading, Line: f.Line, Revision: f.Blob, Matched: []string{}, Missing: f.Missing,
 	}
 	if f.ByWords {
 		h.Matched = append(h.Matched, "words")
@@ -137,6 +138,7 @@ type searchAnswer struct {
 	Query    string   `json:"query"`
 	Results  []hit    `json:"results"`
 	Total    int      `json:"total"`
+	Partial  int      `json:"partial"`  // pages that lack a word; they come last
 	Loosened string   `json:"loosened"` // "beginnings" or "any" if no page had all the words
 	Ignored  []string `json:"ignored"`  // parts of the query that were not used
 	Mode     string   `json:"mode"`     // "hybrid", "keyword" or "semantic"
@@ -171,7 +173,7 @@ func (h *Handler) search(c *call) error {
 	for i, f := range found.Hits {
 		out[i] = newHit(f)
 	}
-	return c.respond(http.StatusOK, searchAnswer{q, out, found.Total, string(found.Loosened), notNil(found.Ignored), string(found.Mode), found.Waiting})
+	return c.respond(http.StatusOK, searchAnswer{q, out, found.Total, found.Partial, string(found.Loosened), notNil(found.Ignored), string(found.Mode), found.Waiting})
 }
 
 // formerHit is a hit in the form of the predecessor's API, as far as there is an

@@ -45,6 +45,9 @@ func (h *Handler) search(ctx context.Context, c *client, a arguments) (*reply, e
 	}
 	r := &reply{}
 	r.setHead("%s%s", count(found.Total, "page"), constant(looseningText(found.Loosened)))
+	if found.Partial > 0 {
+		r.head.add(" (%s with all words)", digits(found.Whole()))
+	}
 	for _, text := range found.Ignored {
 		r.head.add(". %s", asked(text))
 	}
@@ -99,6 +102,9 @@ func hitLine(hit pages.Hit) line {
 	}
 	if hit.Heading != "" {
 		l.add(" § %s", pageText(hit.Page, false, clip(truncate(singleLine(hit.Heading), 80), headingTokens)))
+	}
+	if len(hit.Missing) > 0 {
+		l.add(" (without %s)", asked(strings.Join(hit.Missing[:min(len(hit.Missing), 5)], ", ")))
 	}
 	l.add(" %s | %s", revision(hit.Blob, noCredit), pageText(hit.Page, false, snippet(hit.Snippet)))
 	return l

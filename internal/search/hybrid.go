@@ -113,11 +113,16 @@ func (x *index) vectorSearch(ctx context.Context, db *sql.DB, p parsedQuery, mod
 func (p parsedQuery) requiredTerms() parsedQuery {
 	var groups [][]term
 	for _, g := range p.groups {
-		if !slices.ContainsFunc(g, func(t term) bool { return !t.exact }) {
+		if isRequired(g) {
 			groups = append(groups, g)
 		}
 	}
 	return parsedQuery{groups: groups, not: p.not}
+}
+
+// isRequired reports whether pages have to have one of the terms, whatever else they have.
+func isRequired(group []term) bool {
+	return !slices.ContainsFunc(group, func(t term) bool { return !t.exact })
 }
 
 // scoreAnyWord scores allowed pages by the words of a query that they have. If
@@ -152,10 +157,7 @@ func (r ranking) scoreAnyWord(ctx context.Context, p parsedQuery, allowed []floa
 }
 
 func dropWeakMatches(scores []float64) {
-	top := 0.0
-	for _, s := range scores {
-		top = max(top, s)
-	}
+	top := topScore(scores)
 	for id, s := range scores {
 		if s < minWordShare*top {
 			scores[id] = 0

@@ -84,7 +84,7 @@ func TestSearchByProperty(t *testing.T) {
 	u.wantPages(`state:"in review"`, "A")
 	u.wantPages("levels:2", "B")
 	u.wantPages("levels:02", "B")
-	u.wantPages("error:timeout", "C A")
+	u.wantPages("error:timeout", "C A B")
 	u.wantPages("status: draft", "B")
 	u.wantPages("tag:garden", "A")
 	u.wantPages("author:eve", "")

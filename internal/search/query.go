@@ -12,8 +12,8 @@ import (
 
 // Limits of a query's text; longer queries are truncated.
 const (
-	maxQueryChars    = 200
-	maxQueryTerms    = 20
+	maxQueryChars    = 400
+	maxQueryTerms    = 32
 	minPrefixLetters = 2
 )
 
@@ -58,7 +58,7 @@ func parseQuery(text string, isKey func(key string) bool) parsedQuery {
 	text = strings.ToValidUTF8(text, " ")
 	if utf8.RuneCountInString(text) > maxQueryChars {
 		text = string([]rune(text)[:maxQueryChars])
-		p.ignored = append(p.ignored, "Only the first 200 characters were read.")
+		p.ignored = append(p.ignored, "Only the first 400 characters were read.")
 	}
 	items := p.splitItems(text)
 	if len(items) > 2*maxQueryTerms {
@@ -81,7 +81,7 @@ func parseQuery(text string, isKey func(key string) bool) parsedQuery {
 			continue
 		}
 		if terms++; terms > maxQueryTerms {
-			p.ignored = append(p.ignored, "Only the first 20 terms were read.")
+			p.ignored = append(p.ignored, "Only the first 32 terms were read.")
 			break
 		}
 		p.addItem(items[i], afterOR)
@@ -311,6 +311,32 @@ func (p parsedQuery) withAnyWord() (parsedQuery, bool) {
 	}
 	p.groups = [][]term{alternatives}
 	return p, true
+}
+
+// maxGroups is how many groups fit in the bits of scoreGroups.
+const maxGroups = 64
+
+// withSingleWords returns the query with each part of an unquoted word such as
+// "well-known" as a group, if there is room for them.
+func (p parsedQuery) withSingleWords() parsedQuery {
+	var groups [][]term
+	for _, g := range p.groups {
+		if len(g) > 1 || isRequired(g) || slices.ContainsFunc(g[0].tokens, func(t token) bool { return t.whole }) {
+			groups = append(groups, g)
+			continue
+		}
+		for i, tok := range g[0].tokens {
+			text := g[0].text
+			if len(g[0].tokens) > 1 {
+				text = tok.word
+			}
+			groups = append(groups, []term{{tokens: g[0].tokens[i : i+1], prefix: g[0].prefix && i == len(g[0].tokens)-1, text: text}})
+		}
+	}
+	if len(groups) <= maxGroups {
+		p.groups = groups
+	}
+	return p
 }
 
 // prefixEndings are endings that can follow a prefix; see prefixStems.

@@ -89,12 +89,12 @@ func TestParseQuery(t *testing.T) {
 			t.Errorf("%q (-want +got):\n%s", c.query, d)
 		}
 	}
-	p := parseQuery(strings.Repeat("word ", 30), nil)
-	if n := len(p.groups); n != 20 || len(p.ignored) != 1 {
+	p := parseQuery(strings.Repeat("word ", 40), nil)
+	if n := len(p.groups); n != 32 || len(p.ignored) != 1 {
 		t.Errorf("%d terms, ignored %q", n, p.ignored)
 	}
-	p = parseQuery(strings.Repeat("长", 300), nil)
-	if n := len(p.groups[0][0].tokens); n != 200 || len(p.ignored) != 1 {
+	p = parseQuery(strings.Repeat("长", 500), nil)
+	if n := len(p.groups[0][0].tokens); n != 400 || len(p.ignored) != 1 {
 		t.Errorf("%d characters, ignored %q", n, p.ignored)
 	}
 	p = parseQuery("a tag:x OR author:y -tag:z OR tag:w", nil)

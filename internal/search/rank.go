@@ -67,28 +67,47 @@ type ranking struct {
 const (
 	bm25K1 = 1.2
 	bm25B  = 0.75
+	// minIDF is the inverse document frequency of words that are on half of the pages or
+	// more, as in SQLite's FTS5: they order pages only where no rarer word does.
+	minIDF = 1e-6
 )
 
-// scorePages returns each page's score by id: the sum over the query's terms
-// that the page has, or -1 for pages that don't match.
+// scorePages returns each page's score by id, or -1 for pages that lack a group or
+// have an excluded term.
+func (r ranking) scorePages(ctx context.Context, p parsedQuery) ([]float64, error) {
+	scores, has, err := r.scoreGroups(ctx, p.groups)
+	if err != nil {
+		return nil, err
+	}
+	for id := range scores {
+		if has[id] != allGroups(p.groups) {
+			scores[id] = -1
+		}
+	}
+	return scores, r.exclude(ctx, p.not, scores)
+}
+
+// allGroups is a set with each group of a query; see scoreGroups.
+func allGroups(groups [][]term) uint64 { return 1<<len(groups) - 1 }
+
+// scoreGroups returns each page's score by id: the sum over the terms that the page
+// has, or -1 where there is no page. It also returns, as bits, which groups the page
+// has a term of.
 //
 // It is Okapi BM25 with weighted fields (Robertson, Zaragoza and Taylor, "Simple
-// BM25 extension to multiple weighted fields", 2004) and, as in Lucene, an
-// inverse document frequency that stays positive: in a small wiki, useful words
-// are often on most pages.
-func (r ranking) scorePages(ctx context.Context, p parsedQuery) ([]float64, error) {
-	scores := make([]float64, len(r.pages))
+// BM25 extension to multiple weighted fields", 2004).
+func (r ranking) scoreGroups(ctx context.Context, groups [][]term) (scores []float64, has []uint64, err error) {
+	scores, has = make([]float64, len(r.pages)), make([]uint64, len(r.pages))
 	for id, e := range r.pages {
 		if e.path == "" {
 			scores[id] = -1
 		}
 	}
-	for _, group := range p.groups {
-		has := make([]bool, len(r.pages))
+	for i, group := range groups {
 		for _, t := range group {
 			frequencies, err := r.termFrequency(ctx, t)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			found := 0
 			for _, f := range frequencies {
@@ -96,24 +115,24 @@ func (r ranking) scorePages(ctx context.Context, p parsedQuery) ([]float64, erro
 					found++
 				}
 			}
-			idf := math.Log(1 + (float64(r.count-found)+0.5)/(float64(found)+0.5))
+			idf := max(minIDF, math.Log((float64(r.count-found)+0.5)/(float64(found)+0.5)))
 			for id, f := range frequencies {
 				if f > 0 && scores[id] >= 0 {
-					has[id] = true
+					has[id] |= 1 << i
 					scores[id] += idf * f * (bm25K1 + 1) / (f + bm25K1*(1-bm25B+bm25B*r.pages[id].size/r.meanSize))
 				}
 			}
 		}
-		for id := range scores {
-			if !has[id] {
-				scores[id] = -1
-			}
-		}
 	}
-	for _, t := range p.not {
+	return scores, has, nil
+}
+
+// exclude sets the scores of pages that have one of the terms to -1.
+func (r ranking) exclude(ctx context.Context, terms []term, scores []float64) error {
+	for _, t := range terms {
 		frequencies, err := r.termFrequency(ctx, t)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for id, f := range frequencies {
 			if f > 0 {
@@ -121,7 +140,7 @@ func (r ranking) scorePages(ctx context.Context, p parsedQuery) ([]float64, erro
 			}
 		}
 	}
-	return scores, nil
+	return nil
 }
 
 // termFrequency returns how often each page has a term, by id. Each occurrence
@@ -323,6 +342,15 @@ func filterCondition(kind, value string, arg func(any) string) string {
 	return "(p.key = " + arg(folder) + " OR " + below + ")"
 }
 
+// topScore returns the best score, at least 0.
+func topScore(scores []float64) float64 {
+	top := 0.0
+	for _, score := range scores {
+		top = max(top, score)
+	}
+	return top
+}
+
 // boostNameMatches raises the scores of pages whose name was typed. A full name
 // gains twice the best score, a last segment or title gains it once, and a last
 // segment that contains the words gains half. Boosted pages keep their order
@@ -341,10 +369,7 @@ func (r ranking) boostNameMatches(p parsedQuery, scores []float64) {
 		return
 	}
 	typed := strings.Join(name, " ") + " "
-	top := 0.0
-	for _, score := range scores {
-		top = max(top, score)
-	}
+	top := topScore(scores)
 	for id, e := range r.pages {
 		if scores[id] < 0 {
 			continue

@@ -170,8 +170,9 @@ func (s *Service) indexFile(slug string) string { return filepath.Join(s.opts.Di
 
 // A Query is a search request.
 type Query struct {
-	// Text as typed. All words must be on the page. A word also matches its other
-	// forms (stems), but not longer words that start with it. The syntax:
+	// Text as typed. Pages with all words come first, then, by words, those that lack
+	// some, but no phrase and no prefix. A word also matches its other forms (stems), but
+	// not longer words that start with it. The syntax:
 	//
 	//	"two words"              a phrase; the closing quote is optional at the end
 	//	calib*                   words with this prefix of at least 2 letters
@@ -186,7 +187,7 @@ type Query struct {
 	//	                         has that key; see property.Equal
 	//
 	// A filter's value can be quoted. There are no syntax errors: anything that
-	// isn't valid syntax is a word. Only 200 characters and 20 terms are read.
+	// isn't valid syntax is a word. Only 400 characters and 32 terms are read.
 	Text string
 	// Tag, Path and Author are filters with the same values as in Text. They apply
 	// whatever Text is, even if it ends in an unclosed quote.
@@ -205,7 +206,8 @@ type Hit struct {
 	More    []Section // at most 4 others that matched nearly as well
 	Blob    string    // the indexed revision
 
-	ByWords, ByMeaning bool // how it was found
+	ByWords, ByMeaning bool     // how it was found
+	Missing            []string // typed words that it lacks, in Keyword mode
 }
 
 // A Section is a matching part of a page.
@@ -225,6 +227,9 @@ func (s Section) URL(page wiki.PageName) string {
 	}
 	return page.URL() + markdown.Anchor(s.Heading)
 }
+
+// Whole is how many pages have all words, in Keyword mode.
+func (r Results) Whole() int { return r.Total - r.Partial }
 
 // A Span is a piece of a snippet. Hit marks a match.
 type Span struct {
@@ -246,7 +251,8 @@ const (
 type Results struct {
 	Hits     []Hit
 	Total    int      // matching pages, before Limit and Offset
-	ByWords  int      // of these, pages found by their words; all of them in Keyword mode
+	Partial  int      // of these, pages that lack a word and so come last, in Keyword mode
+	ByWords  int      // pages found by their words; all of them in Keyword mode
 	Words    []string // the search terms as typed, without filters
 	Ignored  []string // messages about parts of the query that were ignored
 	Loosened Loosened // how the words were relaxed if nothing matched all of them

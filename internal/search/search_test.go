@@ -2,6 +2,8 @@ package search
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,12 +38,12 @@ func TestKeywordSearch(t *testing.T) {
 		{"mast offset", "Weather_Station"},
 		{"offset AND mast", "Weather_Station"},
 		// With or without accents.
-		{"cafe menu", "Café_Menü"},
+		{"cafe menu", "Café_Menü Encoding"},
 		{"creme brulee", "Café_Menü"},
 		{"CRÈME", "Café_Menü"},
 		{"sosse", "Café_Menü"},
-		{"café decomposed", "Encoding"},
-		{"robot fullwidth", "Encoding"},
+		{"café decomposed", "Encoding Café_Menü"},
+		{"robot fullwidth", "Encoding Code"},
 		{"ежик", "Русский"},
 		// Scripts without spaces: any part of a sentence.
 		{"机器人", "中文"},
@@ -59,7 +61,7 @@ func TestKeywordSearch(t *testing.T) {
 		{`"below ten degrees"`, "Weather_Station/Calibration"},
 		{`"ten degree`, "Weather_Station/Calibration"},
 		{"“still nights”", "Garden/Frost_Pockets"},
-		{"robot.wtf/internal", "Code"},
+		{"robot.wtf/internal", "Code Encoding"},
 		{"--data", "Code"},
 		{"x86_64", "Code"},
 		{`"人一起"`, "中文"},
@@ -336,6 +338,40 @@ func TestWikisAreIsolated(t *testing.T) {
 	for _, q := range []string{"canary", "can*", "author:ada", "-other", "canary OR zyzzyva"} {
 		if r, err := u.s.Search(t.Context(), other, Query{Text: q}); err != nil || len(r.Hits) > 0 {
 			t.Errorf("%q finds %s in the other wiki, err %v", q, foundPages(r), err)
+		}
+	}
+}
+
+// Pages that lack some words follow those that have all. The missing words are named,
+// and phrases are always required.
+func TestPagesThatLackWords(t *testing.T) {
+	u := newWorld(t)
+	u.put("A", "Frost offsets of the mast.\n", "B", "Frost in the garden, frost again, and frost.\n", "C", "A well-known mast.\n", "D", "Nothing of that.\n", "E", "Nor here.\n", "F", "Nor here.\n")
+	for _, c := range []struct {
+		query, pages string
+		missing      [][]string
+	}{
+		{"frost mast", "A B C", [][]string{nil, {"mast"}, {"frost"}}},
+		{"frost well-known mast offset", "any: C A B", [][]string{nil, nil, nil}},
+		{"mast well-known", "C", [][]string{nil}},
+		{`"frost offsets" mast garden`, "any: A B C", [][]string{nil, nil, nil}},
+		{`"the garden" frost`, "B", [][]string{nil}},
+		{"frost mast -garden", "A C", [][]string{nil, {"frost"}}},
+		{"frost", "B A", [][]string{nil, nil}},
+	} {
+		u.wantPages(c.query, c.pages)
+		got, partial := u.search(c.query), 0
+		last := math.Inf(1)
+		for i, hit := range got.Hits {
+			if !slices.Equal(hit.Missing, c.missing[i]) || hit.Score > last {
+				t.Errorf("search %q: %s: missing %q with score %v after %v, want %q", c.query, hit.Page, hit.Missing, hit.Score, last, c.missing[i])
+			}
+			if last = hit.Score; len(hit.Missing) > 0 {
+				partial++
+			}
+		}
+		if got.Partial != partial || got.Whole() != len(got.Hits)-partial {
+			t.Errorf("search %q: %d partial of %d", c.query, got.Partial, got.Total)
 		}
 	}
 }
