@@ -89,7 +89,7 @@ var tools = []tool{
 	},
 	{
 		name: "list_pages", title: "List pages", action: wiki.Read, idempotent: true,
-		description: "Pages with date, size and tags, by their front matter too; with depth, the tree of folders instead.",
+		description: "Pages with date, size and tags, by their front matter too, as “::: pages where: …” shows in a page; with depth, the tree of folders instead.",
 		params: []param{
 			{"path_prefix", "string " + folderParam, ""},
 			{"depth", "integer", ""},
