@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"robot.wtf/internal/gitremote"
-	"robot.wtf/internal/pages"
 	"robot.wtf/internal/service"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -83,50 +82,6 @@ func readAccountExport(file, name string) (exportedWiki, error) {
 	return own, nil
 }
 
-// openWiki opens the source of an import into the wiki with a name: the history in an
-// account export, whose wiki it also returns, or what openSource opens.
-func openWiki(ctx context.Context, path, name string, history bool) (*os.File, exportedWiki, error) {
-	exported, err := readAccountExport(path, name)
-	if err != nil {
-		return nil, exportedWiki{}, err
-	}
-	open := func() (*os.File, error) { return openSource(ctx, path, history) }
-	if exported.Slug != "" {
-		open = func() (*os.File, error) { return exported.openBundle(path) }
-	}
-	file, err := open()
-	return file, exported, err
-}
-
-// openBundle unpacks the wiki's history from an account export.
-func (w exportedWiki) openBundle(file string) (_ *os.File, err error) {
-	z, err := zip.OpenReader(file)
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close()
-	in, err := z.Open("wikis/" + w.Slug + "/" + pages.ExportBundle.FileName(w.Slug))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no history of %s: import the git bundle or the zip of Markdown from the wiki's Export page", file, w.Slug)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	out, err := os.CreateTemp("", "robot-import-")
-	if err != nil {
-		return nil, err
-	}
-	_ = os.Remove(out.Name()) // the open file stays until it is closed
-	if _, err = io.Copy(out, in); err == nil {
-		_, err = out.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(err, out.Close())
-	}
-	return out, nil
-}
-
 // importHome imports a source into the empty wiki. Its owner vouches for it. An
 // account export also brings the wiki's settings, but for its visibility, and its members.
 func importHome(ctx context.Context, s *service.Service, a wiki.Access, from string) (err error) {
@@ -135,7 +90,11 @@ func importHome(ctx context.Context, s *service.Service, a wiki.Access, from str
 		args.Set("address", from)
 		return importAs(ctx, s, a, args, strings.NewReader(""), os.Stdout)
 	}
-	source, exported, err := openWiki(ctx, from, a.Site().Slug, true)
+	exported, err := readAccountExport(from, a.Site().Slug)
+	if err != nil {
+		return err
+	}
+	source, err := openSource(ctx, from, true)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (c importCommand) Run(ctx context.Context) (err error) {
 		args.Set("address", c.Source)
 		return operate(ctx, c.Data, "import", args, strings.NewReader(""), os.Stdout)
 	}
-	source, _, err := openWiki(ctx, c.Source, c.Wiki, !c.Files)
+	source, err := openSource(ctx, c.Source, !c.Files)
 	if err != nil {
 		return err
 	}

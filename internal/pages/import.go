@@ -391,10 +391,14 @@ func (i *importRun) openUpload(ctx context.Context) (incoming.Source, error) {
 			return source, err
 		}
 	}
+	account := false
+	if err == nil {
+		account, err = i.u.unpackAccount(archive, i.w.Slug())
+	}
 	switch {
-	case errors.As(err, new(*wiki.Problem)):
+	case errors.As(err, new(*wiki.Problem)), account && err != nil:
 		return nil, errors.Join(err, f.Close())
-	case err != nil, !i.request.AsFolder && gitrepo.IsRepository(archive): // no zip, or one of a repository
+	case err != nil, account, !i.request.AsFolder && gitrepo.IsRepository(archive): // no zip, or one of a repository
 		if err := f.Close(); err != nil {
 			return nil, err
 		}

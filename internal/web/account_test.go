@@ -267,26 +267,18 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// Out and in again: the bundle in an export makes the same wiki, with the same ids.
+// Out and in again: an export, and the bundle in it, make the same wiki, with the same
+// ids.
 func TestExportIsImported(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)
-	if _, err := w.Tenant.Create(t.Context(), testworld.Person("dan"), "dan"); err != nil {
-		t.Fatal(err)
+	export := w.as("ada").get(testPlatform + "/app/export").want(http.StatusOK)
+	files := unpackExport(t, export)
+	for _, want := range []string{`"description": "A weather station."`, `"username": "bob"`} {
+		if !strings.Contains(files["account.json"], want) {
+			t.Errorf("%s is missing: %s", want, files["account.json"])
+		}
 	}
-	if err := w.Pages.Seed(t.Context(), w.Access("dan", "dan")); err != nil {
-		t.Fatal(err)
-	}
-	files := unpackExport(t, w.as("ada").get(testPlatform+"/app/export").want(http.StatusOK))
-	if !strings.Contains(files["account.json"], `"description": "A weather station."`) {
-		t.Errorf("the settings are missing: %s", files["account.json"])
-	}
-	dan := w.as("dan")
-	for got := dan.get(on("dan", "/-/settings")); got.status == http.StatusFound; {
-		got = dan.follow(got)
-	}
-	dan.sendFiles(on("dan", "/-/import"), part{field: "source", data: "bundle"}, part{field: "file", file: "ada.bundle", data: files["wikis/ada/ada.bundle"]}).want(http.StatusSeeOther)
-	dan.decideImport("dan", dan.settledImport("dan"), "import").has("Commit ids are unchanged")
 	ids := func(slug string) (list []string) {
 		t.Helper()
 		log, err := w.Pages.Changelog(t.Context(), w.Access(slug, slug), pages.LogFilter{Limit: 100})
@@ -298,10 +290,27 @@ func TestExportIsImported(t *testing.T) {
 		}
 		return list
 	}
-	if out, in := ids("ada"), ids("dan"); !slices.Equal(out, in) {
-		t.Errorf("the ids were %q and are %q", out, in)
+	for name, file := range map[string]part{
+		"dan":  {field: "file", file: "ada.bundle", data: files["wikis/ada/ada.bundle"]},
+		"cleo": {field: "file", file: "robot-wtf-export.zip", data: export.body},
+	} {
+		if _, err := w.Tenant.Create(t.Context(), testworld.Person(name), name); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Pages.Seed(t.Context(), w.Access(name, name)); err != nil {
+			t.Fatal(err)
+		}
+		owner := w.as(name)
+		for got := owner.get(on(name, "/-/settings")); got.status == http.StatusFound; {
+			got = owner.follow(got)
+		}
+		owner.sendFiles(on(name, "/-/import"), part{field: "source", data: "bundle"}, file).want(http.StatusSeeOther)
+		owner.decideImport(name, owner.settledImport(name), "import").has("Commit ids are unchanged")
+		if out, in := ids("ada"), ids(name); !slices.Equal(out, in) {
+			t.Errorf("%s: the ids were %q and are %q", file.file, out, in)
+		}
+		owner.get(on(name, "/Weather_Station")).want(http.StatusOK).has("Rain Gauge")
 	}
-	dan.get(on("dan", "/Weather_Station")).want(http.StatusOK).has("Rain Gauge")
 }
 
 func TestHandleOfTheWiki(t *testing.T) {
