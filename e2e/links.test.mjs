@@ -1,8 +1,10 @@
 // Secret links to a private wiki's feeds and to one page, as their readers see them.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { startService, launchBrowser, recordViolations, signIn } from "./service.mjs";
 
+const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let service, chrome, bob;
 before(async () => {
   service = await startService();
@@ -54,6 +56,11 @@ test("an editor shares one page; its readers see the page, its picture and nothi
     await reader.page.locator("article img").scrollIntoViewIfNeeded();
     await reader.page.waitForFunction(() => document.querySelector("article img").naturalWidth === 1).catch(() => {});
     assert.equal(await reader.page.locator("article img").evaluate((img) => img.naturalWidth), 1, name);
+    if (options.javaScriptEnabled !== false) for (const { page } of [maker, reader]) {
+      await page.evaluate(axe);
+      const result = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+      assert.deepEqual(result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join("; ")}`), [], `${name}, ${page.url().slice(0, 40)}`);
+    }
     const shown = await reader.page.content();
     assert.doesNotMatch(shown, /canary|class="red"|\/-\/changelog|Trip<\/a>/);
     const links = await reader.page.locator("main a, main form, main iframe").evaluateAll((list) => list.map((a) => a.getAttribute("href") ?? a.outerHTML));
