@@ -44,7 +44,7 @@ func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // within waits up to a second for a condition.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	waitFor(t, what, time.Second, so)
+	waitFor(t, what, 5*time.Second, so) // a second, on a busy machine
 }
 
 // waitFor waits for a condition.
