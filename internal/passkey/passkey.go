@@ -227,7 +227,7 @@ func refused(err error) error {
 // BeginSignIn begins to sign somebody in. It returns the options for the browser
 // (PublicKeyCredentialRequestOptionsJSON) and the ceremony's token.
 func (s *Service) BeginSignIn() (options any, token string, err error) {
-	assertion, session, err := s.auth.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
+	assertion, session, err := s.auth.BeginDiscoverableLogin()
 	if err != nil {
 		return nil, "", fmt.Errorf("passkey: begin to sign in: %w", err)
 	}
@@ -248,9 +248,10 @@ func (s *Service) SignIn(ctx context.Context, token, response string) (wiki.User
 	}
 	var stored Passkey
 	var lookup error
-	who, credential, err := s.auth.ValidatePasskeyLogin(func(id, handle []byte) (_ webauthn.User, err error) {
+	// The library compares the user handle with the person's.
+	who, credential, err := s.auth.ValidatePasskeyLogin(func(id, _ []byte) (_ webauthn.User, err error) {
 		var p person
-		stored, p, err = s.find(ctx, id, handle)
+		stored, p, err = s.find(ctx, id)
 		lookup = err
 		return p, err
 	}, session, parsed)
@@ -278,14 +279,13 @@ func (s *Service) SignIn(ctx context.Context, token, response string) (wiki.User
 	return who.(person).user, err
 }
 
-// find returns the passkey with an id for this host, and its person, who must be the one
-// with a user handle.
-func (s *Service) find(ctx context.Context, id, handle []byte) (Passkey, person, error) {
+// find returns the passkey with an id for this host, and its person.
+func (s *Service) find(ctx context.Context, id []byte) (Passkey, person, error) {
 	stored, err := s.store.Passkey(ctx, base64.RawURLEncoding.EncodeToString(id))
 	if err != nil {
 		return Passkey{}, person{}, err
 	}
-	if stored.Host != s.host || !hmac.Equal(handle, userHandle(stored.DID)) {
+	if stored.Host != s.host {
 		return Passkey{}, person{}, wiki.ErrNotFound
 	}
 	var c webauthn.Credential
