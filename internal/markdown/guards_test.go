@@ -54,6 +54,51 @@ func TestListsOfAPageAreBounded(t *testing.T) {
 	}
 }
 
+// Attack: a page with more of something than is worked on. The numbers are written out
+// here, so that raising a bound is a decision.
+func TestBoundsOfAPage(t *testing.T) {
+	w := &world{self: "Home", pages: map[string]string{"Part": "embedded part\n"}}
+	for _, tt := range []struct {
+		what, source, shown string
+		most                int
+	}{
+		{"formulas", strings.Repeat("$x$ and\n", 230), "<math", 200},
+		{"embeds", strings.Repeat("![[Part]]\n\n", 130), "embedded part", 100},
+		{"lists of pages", strings.Repeat("::: pages folder: A\n\n", 15), "pages folder", 15 - 10},
+	} {
+		if n := strings.Count(renderIn(t, w, tt.source), tt.shown); n != tt.most {
+			t.Errorf("%s: %d times %q, want %d", tt.what, n, tt.shown, tt.most)
+		}
+	}
+	var links strings.Builder
+	for i := range 5100 {
+		fmt.Fprintf(&links, "[[P%d]] or\n\n", i)
+	}
+	if n := len(ExtractFacts("Home", []byte(links.String())).Links); n != 5000 {
+		t.Errorf("%d links are facts, want 5000", n)
+	}
+	for source, want := range map[string]bool{
+		"---\nkey: " + strings.Repeat("a", 16<<10) + "\n---\n":                                true,
+		"---\nkey: " + strings.Repeat("a", 15<<10) + "\n---\n":                                false,
+		"---\nkey: " + strings.Repeat("[", 21) + strings.Repeat("]", 21) + "\n---\n":          true,
+		"---\nkey: " + strings.Repeat("[", 19) + "1" + strings.Repeat("]", 19) + "\n---\nx\n": false,
+	} {
+		if got := parseFrontMatter(t, source) != ""; got != want {
+			t.Errorf("%.40q… of %d bytes is refused: %v", source, len(source), got)
+		}
+	}
+}
+
+// parseFrontMatter returns why the front matter of a page isn't read, "" if it is.
+func parseFrontMatter(t *testing.T, source string) string {
+	t.Helper()
+	d := tryParse("Home", []byte(source))
+	if d == nil {
+		t.Fatalf("%.40q can't be parsed", source)
+	}
+	return d.front.bad
+}
+
 // Attack: names of elements, which scripts of the page read as properties of the
 // document. Only links have one, with our prefix.
 func TestNamesOfElements(t *testing.T) {
