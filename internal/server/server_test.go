@@ -372,6 +372,40 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
+// Headers of more than 32 KB are refused before anything else reads them. Go's server
+// adds 4 KB to the limit.
+func TestHeaderLimit(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- newTestServer(io.Discard, nil).Serve(ctx, listener) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	for size, want := range map[int]int{30 << 10: http.StatusOK, 40 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+listener.Addr().String()+"/body", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "ada.robot.localhost"
+		r.Header.Set("X-Long", strings.Repeat("x", size))
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%d bytes of headers: %s, want %d", size, answer.Status, want)
+		}
+	}
+}
+
 // A client that is refused while it is still sending can read the refusal, even
 // if the connection closes after the response, as it does behind a proxy.
 func TestClientReadsRefusalOfLongBody(t *testing.T) {
