@@ -2,7 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { startService, launchBrowser, recordViolations, signIn } from "./service.mjs";
+import { startService, launchBrowser, openContext, looks as scripted } from "./service.mjs";
 
 const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let service, chrome, bob;
@@ -18,20 +18,9 @@ before(async () => {
 });
 after(async () => { await chrome?.close(); await service?.stop(); });
 
-async function open(options = {}, who = "") {
-  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const violations = recordViolations(context);
-  const page = await context.newPage();
-  if (who) await signIn(page, service, who);
-  return { page, violations, context };
-}
+const open = (options = {}, who = "") => openContext(chrome, service, options, who);
 
-const looks = [
-  { name: "light", options: {} },
-  { name: "dark", options: { colorScheme: "dark" } },
-  { name: "390 px", options: { viewport: { width: 390, height: 800 } } },
-  { name: "no script", options: { javaScriptEnabled: false } },
-];
+const looks = [...scripted, { name: "no script", options: { javaScriptEnabled: false } }];
 
 test("an editor shares one page; its readers see the page, its picture and nothing else", async () => {
   for (const { name, options } of looks) {

@@ -1,7 +1,7 @@
 // The parts of a page that do something: tasks, formulas, diagrams, pictures, its menu.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { startService, launchBrowser, recordViolations, signIn } from "./service.mjs";
+import { startService, launchBrowser, openContext, looks } from "./service.mjs";
 
 let service, chrome, ada, bob;
 before(async () => {
@@ -11,22 +11,7 @@ before(async () => {
 });
 after(async () => { await chrome?.close(); await service?.stop(); });
 
-// open returns a page of a new context, signed in as a person unless "", with the list
-// of its violations.
-async function open(options = {}, who = "ada") {
-  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const violations = recordViolations(context);
-  const page = await context.newPage();
-  if (who) await signIn(page, service, who);
-  return { page, violations, context };
-}
-
-// looks are the ways in which each part is looked at.
-const looks = [
-  { name: "light", options: {} },
-  { name: "dark", options: { colorScheme: "dark" } },
-  { name: "390 px", options: { viewport: { width: 390, height: 800 } } },
-];
+const open = (options = {}, who = "ada") => openContext(chrome, service, options, who);
 
 const jobs = "# Jobs\n\n- [ ] Replace the **bearing**\n- [x] Oil it\n  - [ ] Nested\n\n> - [ ] Quoted\n\n> [!note]\n> - [ ] In a callout\n\n![[Shopping]]\n";
 

@@ -181,6 +181,23 @@ export function recordViolations(context, ours = /(^|\.)robot\.localhost$/) {
   return violations;
 }
 
+// openContext returns a page of a new context, signed in as a person unless "", with the
+// list of its violations.
+export async function openContext(chrome, service, options, who) {
+  const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const violations = recordViolations(context);
+  const page = await context.newPage();
+  if (who) await signIn(page, service, who);
+  return { page, violations, context };
+}
+
+// looks are the ways in which a page is looked at.
+export const looks = [
+  { name: "light", options: {} },
+  { name: "dark", options: { colorScheme: "dark" } },
+  { name: "390 px", options: { viewport: { width: 390, height: 800 } } },
+];
+
 // signIn signs in a seeded person on the platform's host.
 export async function signIn(page, service, username) {
   await page.goto(`${service.url}/auth/login`);

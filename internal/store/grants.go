@@ -81,16 +81,8 @@ func (db *DB) Grants(ctx context.Context, slug, did string) ([]*Grant, error) {
 
 // RecordGrantUse records the use of a grant, at most once an hour.
 func (db *DB) RecordGrantUse(ctx context.Context, g *Grant) error {
-	now, before := db.nowMillis(), g.used.Load()
-	if now-before < time.Hour.Milliseconds() || !g.used.CompareAndSwap(before, now) {
-		return nil
-	}
-	g.first.CompareAndSwap(0, now)
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `
-			UPDATE oauth_grants SET used = $2, first = CASE WHEN first = 0 THEN $2 ELSE first END WHERE id = $1`, g.ID, now)
-		return err
-	})
+	err := db.recordUse(ctx, &g.used, `UPDATE oauth_grants SET used = $2, first = CASE WHEN first = 0 THEN $2 ELSE first END WHERE id = $1`, g.ID)
+	g.first.CompareAndSwap(0, g.used.Load())
 	if err != nil {
 		return fmt.Errorf("store: use of grant %s: %w", g.ID, err)
 	}

@@ -93,15 +93,7 @@ func (db *DB) SecretLinks(ctx context.Context, slug, did string) ([]*SecretLink,
 
 // RecordSecretLinkUse records the use of a link, at most once an hour.
 func (db *DB) RecordSecretLinkUse(ctx context.Context, l *SecretLink) error {
-	now, before := db.nowMillis(), l.used.Load()
-	if now-before < time.Hour.Milliseconds() || !l.used.CompareAndSwap(before, now) {
-		return nil
-	}
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE secret_links SET used = $2 WHERE id = $1`, l.ID, now)
-		return err
-	})
-	if err != nil {
+	if err := db.recordUse(ctx, &l.used, `UPDATE secret_links SET used = $2 WHERE id = $1`, l.ID); err != nil {
 		return fmt.Errorf("store: use of secret link %s: %w", l.ID, err)
 	}
 	return nil

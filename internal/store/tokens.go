@@ -118,22 +118,27 @@ func (db *DB) listTokens(ctx context.Context, query string, args ...any) ([]*Tok
 // RecordTokenUse records the use of a token, at most once an hour, so that a busy
 // program doesn't cause a write per request.
 func (db *DB) RecordTokenUse(ctx context.Context, t *Token) error {
-	now, before := db.nowMillis(), t.used.Load()
-	if now-before < time.Hour.Milliseconds() || !t.used.CompareAndSwap(before, now) {
-		return nil
-	}
 	update := `UPDATE tokens SET used = $2 WHERE id = $1`
 	if t.Slug == "" {
 		update = `UPDATE personal_tokens SET used = $2 WHERE id = $1`
 	}
-	err := db.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, update, t.ID, now)
-		return err
-	})
-	if err != nil {
+	if err := db.recordUse(ctx, &t.used, update, t.ID); err != nil {
 		return fmt.Errorf("store: use of token %s: %w", t.ID, err)
 	}
 	return nil
+}
+
+// recordUse updates the last use of a row by its id, at most once an hour. used is that
+// of the cached row, in milliseconds.
+func (db *DB) recordUse(ctx context.Context, used *atomic.Int64, update, id string) error {
+	now, before := db.nowMillis(), used.Load()
+	if now-before < time.Hour.Milliseconds() || !used.CompareAndSwap(before, now) {
+		return nil
+	}
+	return db.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, update, id, now)
+		return err
+	})
 }
 
 // RevokeToken deletes a person's token for a wiki, or anybody's if did is empty;
