@@ -28,7 +28,7 @@ import (
 //   - attributes, and elements that only group others (div, span, thead)
 //   - anchors of headings, icons and arrows of footnotes
 //   - front matter, which GitHub shows as a table before cmark-gfm sees the rest
-//   - alerts, which GitHub makes from quotes after cmark-gfm
+//   - alerts and emoji names, which GitHub replaces after cmark-gfm
 //   - pictures of other hosts, which are links here, and captions
 //   - tags of raw HTML that pages can't contain: they are text here
 //   - elements without content, which a browser makes from tags that aren't closed
@@ -87,6 +87,14 @@ func compareExamples(t *testing.T) {
 	checkShare(t, "examples", equal, all)
 }
 
+// asEmoji returns the emoji of a name such as ":star:", or the text as it is.
+func asEmoji(text string) string {
+	if e, ok := emojis().Get(strings.Trim(text, ":")); ok && e.IsUnicode() {
+		return string(e.Unicode)
+	}
+	return text
+}
+
 func checkShare(t *testing.T, what string, equal, all int) {
 	t.Helper()
 	t.Logf("%s: %d of %d are as in cmark-gfm", what, equal, all)
@@ -104,7 +112,7 @@ func compareModules(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := yamlFront.ReplaceAllString(string(source), "")
-		theirs := alertStart.ReplaceAllStringFunc(cmark(t, text), asAlert)
+		theirs := alertStart.ReplaceAllStringFunc(cmark(t, emojiName.ReplaceAllStringFunc(text, asEmoji)), asAlert)
 		if d := firstDifference(shapeOf(t, theirs, true), shapeOf(t, renderAll(t, string(source)), false)); d != "" {
 			t.Logf("%s\n%s", file, d)
 			continue
@@ -115,6 +123,7 @@ func compareModules(t *testing.T) {
 }
 
 var (
+	emojiName  = regexp.MustCompile(`:[a-z0-9_+-]+:`)
 	yamlFront  = regexp.MustCompile(`(?s)^---\n.*?\n---\n`)
 	alertStart = regexp.MustCompile(`<blockquote>\n<p>\[!(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\n`)
 	capitals   = regexp.MustCompile(`[A-Z]`)
