@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -229,5 +230,61 @@ func TestRefusedReportsAndOffers(t *testing.T) {
 	}
 	if err := f.RecordTakedown(ctx, operator, "Home.md", ""); err != nil {
 		t.Errorf("a takedown that was lifted: %v", err)
+	}
+}
+
+// Attack: more open links, or more wikis taken over, than one person or wiki may have.
+// The numbers are written out here, so that raising a bound is a decision.
+func TestNumberOfLinks(t *testing.T) {
+	f := newFixture(t)
+	f.local = true
+	ctx := t.Context()
+	owner := f.access(ada)
+	var codes []string
+	for range 6 {
+		code, err := f.NewSignInLink(ctx, owner, bob.DID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes = append(codes, code)
+	}
+	if _, err := f.SignInLinkPerson(ctx, codes[0]); err != ErrSignInLink {
+		t.Errorf("the oldest of six sign-in links: %v", err)
+	}
+	if who, err := f.SignInLinkPerson(ctx, codes[1]); err != nil || who.DID != bob.DID {
+		t.Errorf("the second of six sign-in links: %v, %v", who, err)
+	}
+	for i := range 51 {
+		if _, err := f.NewJoinLink(ctx, owner, wiki.Viewer); errors.Is(err, wiki.ErrQuota) != (i == 50) || err != nil && i < 50 {
+			t.Fatalf("invitation %d: %v", i+1, err)
+		}
+	}
+}
+
+func TestNumberOfWikisTakenOver(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	for i := range 11 {
+		slug := fmt.Sprint("owner", i)
+		owner := person(slug)
+		if err := f.db.SaveUser(ctx, wiki.User{DID: owner.DID, Handle: owner.Handle}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Create(ctx, owner, slug); err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Resolve(ctx, slug, wiki.Caller{User: owner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SetMember(ctx, a, dan.DID, wiki.Viewer); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Offer(ctx, a, dan.DID); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Accept(ctx, wiki.Caller{User: dan}, slug); errors.Is(err, wiki.ErrQuota) != (i == 10) || err != nil && i < 10 {
+			t.Fatalf("wiki %d: %v", i+1, err)
+		}
 	}
 }
