@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -85,20 +86,12 @@ func TestTransactionsBeginInOnePlace(t *testing.T) {
 // where is the file and the function.
 func inspectCode(t *testing.T, visit func(where string, n ast.Node)) {
 	t.Helper()
-	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == "bench" || strings.HasPrefix(d.Name(), ".") && d.Name() != ".."):
-			return filepath.SkipDir
-		case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
-			return nil
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		for _, decl := range parsed.Decls {
+	files, err := parsedCode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		for _, decl := range files[file].Decls {
 			where := strings.TrimPrefix(filepath.ToSlash(file), "../")
 			if f, ok := decl.(*ast.FuncDecl); ok {
 				where += ":" + f.Name.Name
@@ -108,9 +101,22 @@ func inspectCode(t *testing.T, visit func(where string, n ast.Node)) {
 				return true
 			})
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
+
+// parsedCode parses the files that inspectCode visits, once for all tests.
+var parsedCode = sync.OnceValues(func() (map[string]*ast.File, error) {
+	files := map[string]*ast.File{}
+	return files, filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == "bench" || strings.HasPrefix(d.Name(), ".") && d.Name() != ".."):
+			return filepath.SkipDir
+		case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		files[file], err = parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		return err
+	})
+})
