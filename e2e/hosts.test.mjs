@@ -60,7 +60,7 @@ const openTemplate = {
   shared: async (p) => {
     await p.goto(ada + "/-/links?page=Elsewhere");
     await p.getByRole("button", { name: "Create a link" }).click();
-    await p.goto(await p.locator(".copy code").first().innerText());
+    return p.goto(await p.locator(".copy code").first().innerText());
   },
   export: (p) => p.goto(ada + "/-/export"),
   import: (p) => p.goto(ada + "/-/import"),
