@@ -88,9 +88,7 @@ func (s *Service) changedText(ctx context.Context, w *content.Wiki, c wiki.Commi
 		t = changedLines(merge.Unified("", "", sides[0], sides[1], 0))
 		release()
 	}
-	if s.forgotten.Load() == forgotten {
-		s.views.Set(key, t)
-	}
+	s.cacheUnlessForgotten(forgotten, key, t)
 	return t, nil
 }
 

@@ -121,12 +121,13 @@ func (s *Service) MayShowShared(ctx context.Context, a wiki.Access, shared Share
 	key := cacheKey{"shared pictures", w.Slug(), fmt.Sprintf("%s\x00%d\x00%s", shared.Name, shared.Seq, head)}
 	shown, ok := s.views.GetIfPresent(key)
 	if !ok {
+		forgotten := s.forgotten.Load()
 		v, r, err := s.viewShared(ctx, w, a, shared, "/-/")
 		if err != nil {
 			return err
 		}
 		shown = r.shownIn(v.Body)
-		s.views.Set(key, shown)
+		s.cacheUnlessForgotten(forgotten, key, shown)
 	}
 	if !shown.(sharedPictures)[file] {
 		return wiki.ErrNotFound

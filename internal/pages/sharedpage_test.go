@@ -55,3 +55,23 @@ func TestSharedPageComesBack(t *testing.T) {
 		t.Errorf("made again: %q, %v", name, err)
 	}
 }
+
+// Attack: a page is taken down while what it shows is read for a cache, which would then
+// serve its pictures on.
+func TestTakedownWhileReading(t *testing.T) {
+	w := newWorld(t)
+	w.put("Plan", "x\n")
+	key := cacheKey{"shared pictures", "ada", "test"}
+	before := w.forgotten.Load()
+	if _, err := w.TakeDown(w.ctx, w.operator(), "Plan", "a court said so"); err != nil {
+		t.Fatal(err)
+	}
+	w.cacheUnlessForgotten(before, key, sharedPictures{"Plan/a.png": true})
+	if _, ok := w.views.GetIfPresent(key); ok {
+		t.Error("cached after the takedown")
+	}
+	w.cacheUnlessForgotten(w.forgotten.Load(), key, sharedPictures{})
+	if _, ok := w.views.GetIfPresent(key); !ok {
+		t.Error("not cached though nothing was taken down meanwhile")
+	}
+}

@@ -78,6 +78,14 @@ func (s *Service) openNamed(ctx context.Context, a wiki.Access, name string) (*c
 	return nil, "", nil, wiki.Problemf(wiki.ErrNotFound, "page", "There is no page or file %q in %s, and there never was.", name, a.Site().Slug)
 }
 
+// cacheUnlessForgotten caches a value that was computed since forgotten had the given
+// value, unless something was taken down or erased meanwhile.
+func (s *Service) cacheUnlessForgotten(since uint64, key cacheKey, v cached) {
+	if s.forgotten.Load() == since {
+		s.views.Set(key, v)
+	}
+}
+
 // forget drops everything derived from content whose visibility changed.
 func (s *Service) forget(w *content.Wiki) error {
 	s.forgotten.Add(1)
