@@ -77,11 +77,7 @@ func (x *index) findMatches(ctx context.Context, db *sql.DB, p parsedQuery) ([]m
 	if err != nil {
 		return nil, err
 	}
-	for id := range scores {
-		if has[id] != allGroups(p.groups) {
-			scores[id] = -1
-		}
-	}
+	p.requireGroups(scores, has)
 	r.boostNameMatches(p, scores)
 	found := r.sortedMatches(scores)
 	if len(found) > 0 {

@@ -292,7 +292,7 @@ func (b *batch) insertProperties(ctx context.Context, page int64, list []propert
 			if p.List {
 				form++
 			}
-			if isASCII(v.Text) {
+			if wiki.IsASCII(v.Text) {
 				folded = ""
 			}
 			err := b.tx.Exec(ctx, "INSERT INTO properties (key, page, n, name, form, text, folded) VALUES ($1, $2, $3, $4, $5, $6, $7)", p.Key, page, n, p.Name, form, v.Text, folded)

@@ -79,12 +79,17 @@ func (r ranking) scorePages(ctx context.Context, p parsedQuery) ([]float64, erro
 	if err != nil {
 		return nil, err
 	}
+	p.requireGroups(scores, has)
+	return scores, r.exclude(ctx, p.not, scores)
+}
+
+// requireGroups sets the scores of pages that lack a group to -1. has is from scoreGroups.
+func (p parsedQuery) requireGroups(scores []float64, has []uint64) {
 	for id := range scores {
 		if has[id] != allGroups(p.groups) {
 			scores[id] = -1
 		}
 	}
-	return scores, r.exclude(ctx, p.not, scores)
 }
 
 // allGroups is a set with each group of a query; see scoreGroups.

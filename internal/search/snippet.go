@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"robot.wtf/internal/wiki"
 )
 
 const (
@@ -60,7 +62,7 @@ func newMarker(p parsedQuery) *marker {
 // few other words: computing stems is expensive. A stem differs from its words
 // at most in its last two letters ("abl" for "abilities").
 func sharedPrefix(t token) string {
-	if s := t.stem(); len(s) > 3 && isASCII(s) {
+	if s := t.stem(); len(s) > 3 && wiki.IsASCII(s) {
 		return s[:len(s)-2]
 	}
 	return t.word[:1]

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"robot.wtf/internal/wiki"
 )
 
 // A token is a word in indexed form and its location in the text.
@@ -138,7 +140,7 @@ func foldWord(word string) string {
 // foldText removes differences that people ignore: compatibility characters,
 // case and accents.
 func foldText(text string) string {
-	if isASCII(text) {
+	if wiki.IsASCII(text) {
 		return strings.ToLower(text)
 	}
 	text = strings.ToLower(cases.Fold().String(norm.NFKD.String(strings.ToValidUTF8(text, "")))) // Fold exchanges the two cases of Cherokee
@@ -149,15 +151,6 @@ func foldText(text string) string {
 		return r
 	}, text)
 	return norm.NFC.String(baseLetters.Replace(text))
-}
-
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 // isAccent reports marks that people leave out when they type: Latin, Greek and

@@ -187,7 +187,7 @@ var gitShortName = regexp.MustCompile(`(?i)^(git|gitmod|gitatt|gitign|mailma|(gi
 // joinerless returns a segment without joiners, the invisible characters that names
 // can contain because some scripts and emoji need them.
 func joinerless(s string) string {
-	if isASCII(s) {
+	if IsASCII(s) {
 		return s
 	}
 	return joiners.Replace(s)
@@ -231,7 +231,7 @@ func IsFrame(file string) bool {
 // Key returns the lookup key of a page name or file path: NFC, case-folded, with
 // underscores for spaces.
 func Key(name string) string {
-	if isASCII(name) {
+	if IsASCII(name) {
 		return strings.ReplaceAll(strings.ToLower(name), " ", "_")
 	}
 	// Unicode 3.13, D145: canonical caseless matching decomposes first. Folding maps
@@ -257,7 +257,8 @@ func underscore(r rune) rune {
 	return r
 }
 
-func isASCII(s string) bool {
+// IsASCII reports whether a text has only ASCII characters.
+func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
