@@ -33,9 +33,9 @@ func hasRightToLeft(text []byte) bool {
 }
 
 // letDirection lets browsers find the direction of the block that was written from an
-// offset, if it or the page has right-to-left text. Only the outermost element gets the attribute,
-// because one with the attribute hides its text from those around it. Code stays as it
-// is, and so does raw HTML that says its direction.
+// offset, if it or the page has right-to-left text. Only the outermost element gets the
+// attribute, because one with the attribute hides its text from those around it. Code
+// stays as it is, and so does raw HTML that says its direction.
 func (w *writer) letDirection(start int) {
 	if start >= w.out.Len() || w.isFull() {
 		return
@@ -84,7 +84,7 @@ var letterLanguages = []struct{ of, language, letters string }{
 }
 
 // languageOf returns the language (BCP 47) of a page: that in its front matter, or the
-// one that its script tells; "" if neither does.
+// one that its script tells; "" if neither does. own means that it is in the front matter.
 func languageOf(front *frontMatter, source []byte) (lang string, own bool) {
 	for _, v := range front.values([]string{"lang", "language"}) {
 		if v, err := wiki.ParseLanguage(v); err == nil && v != "" {

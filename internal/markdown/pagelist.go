@@ -3,6 +3,7 @@ package markdown
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -172,7 +173,7 @@ func (q *PageQuery) set(option string) (bad string) {
 	case "limit":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 || n > MaxListed {
-			return "The limit of a list is a number from 1 to 500."
+			return fmt.Sprintf("The limit of a list is a number from 1 to %d.", MaxListed)
 		}
 		q.Limit = n
 	default:
@@ -197,10 +198,10 @@ func (w *writer) writePageList(n *pageList) {
 		w.writeBadList(source, bad)
 		return
 	case w.lists > maxLists:
-		w.writeBadList(source, "Only the first 10 lists of a page are shown. Put this one on another page.")
+		w.writeBadList(source, fmt.Sprintf("Only the first %d lists of a page are shown. Put this one on another page.", maxLists))
 		return
 	case w.queryPages == nil:
-		w.writeBadList(source, "A list of pages, shown as its source.")
+		w.writeBadList(source, unansweredNote)
 		return
 	}
 	w.checkTime()
@@ -233,8 +234,11 @@ func (w *writer) writePageList(n *pageList) {
 	}
 }
 
-// detachedNote stands for a list in a detached page.
+// detachedNote is shown instead of a list where the page is shown outside of its wiki.
 const detachedNote = "Lists of pages and files are only shown in the wiki."
+
+// unansweredNote is shown with the source of a list that nothing answers.
+const unansweredNote = "A list of pages, shown as its source."
 
 func (w *writer) writeListNote(sentence string) {
 	w.write("<p><small>")
@@ -302,5 +306,5 @@ func (g *resolverGate) QueryPages(ctx context.Context, q PageQuery) PageRows {
 	if querier, ok := g.resolver.(PageQuerier); ok && ctx.Err() == nil {
 		return querier.QueryPages(ctx, q)
 	}
-	return PageRows{Bad: true, Note: "A list of pages, shown as its source."}
+	return PageRows{Bad: true, Note: unansweredNote}
 }
