@@ -56,8 +56,8 @@ func TestSharedPageComesBack(t *testing.T) {
 	}
 }
 
-// Attack: a page is taken down while what it shows is read for a cache, which would then
-// serve its pictures on.
+// Attack: a page is taken down while its pictures are collected for the cache, which would
+// still serve them afterwards.
 func TestTakedownWhileReading(t *testing.T) {
 	w := newWorld(t)
 	w.put("Plan", "x\n")
