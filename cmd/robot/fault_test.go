@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
 	"robot.wtf/internal/slow"
@@ -109,9 +110,9 @@ func TestDiskFull(t *testing.T) {
 		t.Error("the disk was not full")
 	}
 	l.wants(http.StatusOK, "ada", "Before")
-	waitFor(t, "a failing health check", healthWithin, func() bool { return l.health() == http.StatusServiceUnavailable })
+	await.Until(t, "a failing health check", healthWithin, func() bool { return l.health() == http.StatusServiceUnavailable })
 	l.must(os.Remove(filler))
-	waitFor(t, "health", healthWithin, func() bool { return l.health() == http.StatusOK })
+	await.Until(t, "health", healthWithin, func() bool { return l.health() == http.StatusOK })
 	if status, body := l.save("ada", "After", "x"); status != http.StatusCreated {
 		t.Errorf("with space again: %d %s", status, body)
 	}
@@ -146,7 +147,7 @@ func TestReadOnlyDisk(t *testing.T) {
 // about a second.
 func (l *live) savesAgain() {
 	l.t.Helper()
-	waitFor(l.t, "a save", time.Minute, func() bool {
+	await.Until(l.t, "a save", time.Minute, func() bool {
 		status, _ := l.save("ada", "After", "x")
 		return status == http.StatusCreated
 	})
@@ -209,7 +210,7 @@ func TestStartOnFullDisk(t *testing.T) {
 	l.must(errors.Join(err, file.Close()))
 	l.servesReads()
 	l.must(os.Remove(filler))
-	waitFor(t, "health", healthWithin, func() bool { return l.health() == http.StatusOK })
+	await.Until(t, "health", healthWithin, func() bool { return l.health() == http.StatusOK })
 	l.savesAgain()
 	l.wants(http.StatusOK, "ada", "After")
 }
@@ -278,10 +279,10 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	health := func(status int) func() bool {
 		return func() bool { got, _ := service.ask("GET", "", "/health", ""); return got == status }
 	}
-	waitFor(t, "a failing health check", healthWithin, health(http.StatusServiceUnavailable))
+	await.Until(t, "a failing health check", healthWithin, health(http.StatusServiceUnavailable))
 
 	heal()
-	waitFor(t, "health", healthWithin, health(http.StatusOK))
+	await.Until(t, "health", healthWithin, health(http.StatusOK))
 	status, body = save("After")
 	wants("afterwards", status, http.StatusCreated, body)
 	status, body = editor("POST", "/During/save", url.Values{"content": {text}, "message": {"Say it"}})
@@ -445,11 +446,9 @@ func (s *devService) inject(strace, fault, calls string) (heal func()) {
 		stuck.Stop()
 	})
 	s.t.Cleanup(heal)
-	for end := time.Now().Add(10 * time.Second); !s.traced(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			heal()
-			lacks(s.t, "the right to trace: %s", said.String())
-		}
+	if !await.Within(10*time.Second, s.traced) {
+		heal()
+		lacks(s.t, "the right to trace: %s", said.String())
 	}
 	return heal
 }

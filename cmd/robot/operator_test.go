@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/config"
 )
 
@@ -44,18 +45,7 @@ func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // within waits up to a second for a condition.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	waitFor(t, what, 5*time.Second, so) // a second, on a busy machine
-}
-
-// waitFor waits for a condition.
-func waitFor(t *testing.T, what string, limit time.Duration, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(limit); !so(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Errorf("%s: not within %v", what, limit)
-			return
-		}
-	}
+	await.Until(t, what, 5*time.Second, so) // a second, on a busy machine
 }
 
 // doors returns the statuses of every front end of ada's wiki: for its owner's

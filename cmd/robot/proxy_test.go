@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/slow"
 )
 
@@ -88,28 +89,25 @@ func startProxied(t *testing.T) *proxied {
 // platform's and the wildcard for wikis.
 func (p *proxied) connect() {
 	p.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if pem, err := os.ReadFile(p.root); err == nil {
-			pool := x509.NewCertPool()
-			pool.AppendCertsFromPEM(pem)
-			p.client = &http.Client{
-				Transport: &http.Transport{
-					TLSClientConfig: &tls.Config{RootCAs: pool},
-					DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-						return (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+p.port)
-					},
+	await.Until(p.t, "Caddy responds", 20*time.Second, func() bool {
+		pem, err := os.ReadFile(p.root)
+		if err != nil {
+			return false
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pem)
+		p.client = &http.Client{
+			Transport: &http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: pool},
+				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+p.port)
 				},
-				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-				Timeout:       time.Minute,
-			}
-			if p.responds("robot.localhost") && p.responds("ada.robot.localhost") {
-				return
-			}
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       time.Minute,
 		}
-		if time.Now().After(end) {
-			p.t.Fatal("Caddy doesn't respond")
-		}
-	}
+		return p.responds("robot.localhost") && p.responds("ada.robot.localhost")
+	})
 }
 
 func (p *proxied) responds(host string) bool {
@@ -217,12 +215,10 @@ func (p *proxied) importLarge(host string) {
 	headers := []string{"Cookie", strings.Join(cookies, "; "), "Sec-Fetch-Site", "same-origin", "Content-Type", form.FormDataContentType()}
 	a, text := p.ask("POST", host, "/-/import", body.String(), headers...)
 	p.want(http.StatusSeeOther, a, text)
-	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	await.Until(p.t, "the import ends", 2*time.Minute, func() bool {
 		a, text = p.ask("GET", host, "/-/import", "", headers[:2]...)
-		if a.Header.Get("Refresh") == "" {
-			break
-		}
-	}
+		return a.Header.Get("Refresh") == ""
+	})
 	if !strings.Contains(text, "Ready to import") {
 		p.t.Errorf("the import: %s %s", a.Status, text)
 	}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/slow"
 )
@@ -195,7 +196,7 @@ func TestRestartUnderLoadFailsNothing(t *testing.T) {
 	}
 	underLoad := func() {
 		was, wrote := asked.Load(), written.Load()
-		waitFor(t, "requests", 30*time.Second, func() bool { return asked.Load() >= was+50 && written.Load() >= wrote+5 })
+		await.Until(t, "requests", 30*time.Second, func() bool { return asked.Load() >= was+50 && written.Load() >= wrote+5 })
 	}
 	for range restarts {
 		underLoad()

@@ -24,6 +24,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/slow"
 )
 
@@ -240,14 +241,12 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 // does. It is for work that follows a save.
 func until(ts *testscript.TestScript, neg bool, args []string) {
 	pattern := regexp.MustCompile(args[1])
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	matches := func() bool {
 		request(ts, false, append([]string{http.MethodGet, args[0], "200"}, args[2:]...))
-		if pattern.MatchString(ts.ReadFile("body")) != neg {
-			return
-		}
-		if time.Now().After(end) {
-			ts.Fatalf("GET %s: the answer stays\n%.2000s", args[0], ts.ReadFile("body"))
-		}
+		return pattern.MatchString(ts.ReadFile("body")) != neg
+	}
+	if !await.Within(20*time.Second, matches) {
+		ts.Fatalf("GET %s: the answer stays\n%.2000s", args[0], ts.ReadFile("body"))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/slow"
@@ -126,8 +127,9 @@ func killExporter(t testing.TB, dir string, delay time.Duration) {
 // files that they write after the next process has tidied up would stay.
 func (w *world) waitForGit() {
 	w.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		running := ""
+	running := ""
+	ended := await.Within(20*time.Second, func() bool {
+		running = ""
 		programs, err := filepath.Glob("/proc/[0-9]*/cmdline")
 		if err != nil || len(programs) == 0 {
 			w.t.Fatalf("listing processes: %v", err)
@@ -140,12 +142,10 @@ func (w *world) waitForGit() {
 				running = cwd
 			}
 		}
-		if running == "" {
-			return
-		}
-		if time.Now().After(end) {
-			w.t.Fatalf("still running: %s", running)
-		}
+		return running == ""
+	})
+	if !ended {
+		w.t.Fatalf("still running: %s", running)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/slow"
@@ -262,16 +263,6 @@ func (w *world) query(query string) (values []string) {
 	return values
 }
 
-// waitFor polls a condition.
-func waitFor(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("timed out waiting for %s", what)
-		}
-	}
-}
-
 func TestContextEndsWithMirror(t *testing.T) {
 	w := newWorld(t)
 	ended, cancel := w.Context(w.t.Context())
@@ -470,7 +461,7 @@ func TestLag(t *testing.T) {
 	}
 	failures := w.Stats().Failures
 	w.MarkPending("ada")
-	waitFor(t, "a failed export", func() bool { return w.Stats().Failures > failures })
+	await.Until(t, "an export fails", await.Long, func() bool { return w.Stats().Failures > failures })
 	if lag := w.Lag(); lag < exportDelay/2 {
 		t.Errorf("after a failed export: %s", lag)
 	}
@@ -518,7 +509,7 @@ func TestExportOfAnotherProcessIsRepacked(t *testing.T) {
 		}
 	}
 	w.startMirror()
-	waitFor(t, "a repack", func() bool { catchUpBoth(); return w.Stats().Repacks > 0 })
+	await.Until(t, "the repository is repacked", await.Long, func() bool { catchUpBoth(); return w.Stats().Repacks > 0 })
 	for range 20 { // more repacks would have time to begin, though on a busy machine less
 		catchUpBoth()
 		time.Sleep(5 * time.Millisecond)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/wiki"
 )
 
@@ -320,48 +321,34 @@ func TestCloneBesideSlowNetworks(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		fmt.Fprintf(conn, "POST /repo.git/git-upload-pack HTTP/1.1\r\nHost: ada.robot.localhost:%s\r\nX-Forwarded-For: 198.51.100.%d\r\nContent-Type: %s\r\nGit-Protocol: version=2\r\nContent-Length: %d\r\n\r\n%s", w.port, i, wantType, len(request), request)
 	}
-	full := w.door.waitUntilStalled(maxWikiAnswers, time.Now().Add(20*time.Second))
-	if full < maxWikiAnswers {
-		t.Fatalf("only %d clients keep their answers waiting", full)
-	}
+	await.Until(t, "the clients keep their answers waiting", await.Long, func() bool { return w.door.stall() == maxWikiAnswers })
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", ""), "stranger")
 	w.must(t.TempDir(), "clone", "-q", w.url("ada", "x:"+w.Tokens["ada/owner"]+"@"), "member")
 	for _, conn := range conns {
 		conn.Close()
 	}
-	if !w.door.waitUntilAbandoned(maxWikiAnswers/2, time.Now().Add(20*time.Second)) {
-		t.Error("clients that went away aren't counted")
-	}
+	await.Until(t, "clients that went away are counted", await.Long, func() bool { return w.door.abandoned() >= maxWikiAnswers/2 })
 }
 
-// waitUntilAbandoned waits until a number of callers have abandoned answers.
-func (h *Handler) waitUntilAbandoned(n int, deadline time.Time) bool {
-	for ; time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		h.answers.mu.Lock()
-		callers := len(h.answers.abandoned.times)
-		h.answers.mu.Unlock()
-		if callers >= n {
-			return true
-		}
-	}
-	return false
+// abandoned returns how many callers have abandoned answers.
+func (h *Handler) abandoned() int {
+	h.answers.mu.Lock()
+	defer h.answers.mu.Unlock()
+	return len(h.answers.abandoned.times)
 }
 
-// waitUntilStalled waits until a number of clients keep their answers waiting, pretends
-// that they have for a while, and returns how many there are.
-func (h *Handler) waitUntilStalled(n int, deadline time.Time) (stalled int) {
-	for ; stalled < n && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		stalled = 0
-		h.answers.mu.Lock()
-		for _, a := range h.answers.running {
-			a.mu.Lock()
-			if since := a.pace.since; !since.IsZero() && time.Since(since) > 50*time.Millisecond {
-				a.pace.since = time.Now().Add(-2 * paceWindow)
-				stalled++
-			}
-			a.mu.Unlock()
+// stall pretends that clients which keep their answers waiting have done so for a
+// while, and returns how many there are.
+func (h *Handler) stall() (stalled int) {
+	h.answers.mu.Lock()
+	defer h.answers.mu.Unlock()
+	for _, a := range h.answers.running {
+		a.mu.Lock()
+		if since := a.pace.since; !since.IsZero() && time.Since(since) > 50*time.Millisecond {
+			a.pace.since = time.Now().Add(-2 * paceWindow)
+			stalled++
 		}
-		h.answers.mu.Unlock()
+		a.mu.Unlock()
 	}
 	return stalled
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/wiki"
 )
 
@@ -132,9 +133,7 @@ func TestEvictionEndsAWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answered.Body.Close()
-	if h.waitUntilStalled(1, time.Now().Add(time.Minute)) == 0 {
-		t.Fatal("a client that reads nothing doesn't keep its answer waiting")
-	}
+	await.Until(t, "a client that reads nothing keeps its answer waiting", await.Long, func() bool { return h.stall() > 0 })
 	h.answers.mu.Lock()
 	h.answers.evict(&answer{caller: "ada"}, func(*answer) bool { return true })
 	h.answers.mu.Unlock()

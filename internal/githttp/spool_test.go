@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"robot.wtf/internal/await"
 )
 
 // A slowClient reads nothing until it is released, and fails on request.
@@ -104,9 +106,7 @@ func TestFullFilesHoldTheProcess(t *testing.T) {
 	client.pace = func() {
 		if !waited {
 			waited = true
-			for limit := time.Now().Add(time.Minute); all.bytes.Load() < all.files && time.Now().Before(limit); {
-				time.Sleep(time.Millisecond)
-			}
+			await.Within(await.Long, func() bool { return all.bytes.Load() >= all.files })
 			select {
 			case <-ended:
 				t.Error("the process did not wait")
@@ -165,21 +165,17 @@ func TestDisconnectedClientFreesTheSpool(t *testing.T) {
 	all := testSpools(t)
 	s, ended := speak(t, all, said(64<<20))
 	client := &slowClient{ResponseRecorder: httptest.NewRecorder(), err: errors.New("gone")}
-	client.pace = func() {
-		for all.bytes.Load() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-	}
+	client.pace = func() { await.Within(await.Long, func() bool { return all.bytes.Load() > 0 }) }
 	if err := s.sendTo(client, "x/y"); err == nil {
 		t.Error("everything was sent")
 	}
 	s.close()
 	<-ended // because its pipe is closed
-	for spilling := true; spilling; time.Sleep(time.Millisecond) {
+	await.Until(t, "the file is no longer filled", await.Long, func() bool {
 		s.mu.Lock()
-		spilling = s.spilling
-		s.mu.Unlock()
-	}
+		defer s.mu.Unlock()
+		return !s.spilling
+	})
 	if n := all.bytes.Load(); n != 0 {
 		t.Errorf("%d bytes of files were left behind", n)
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/slow"
 	"robot.wtf/internal/testworld"
 )
@@ -142,21 +143,23 @@ func (s *liveService) mustCall(token string, id int64, tool string, args map[str
 	if err != nil {
 		panic(err)
 	}
-	for try := 0; ; try++ {
-		text, failed, err := s.post(token, string(body))
+	var text string
+	succeeds := func() bool {
+		var failed bool
+		text, failed, err = s.post(token, string(body))
 		switch {
 		case err == nil && !failed:
-			return text
+			return true
 		case err == nil:
 			s.conflicts.Add(1)
 		}
-		if try == 200 {
-			s.t.Errorf("%s %s: %v %s", tool, body, err, text)
-			return text
-		}
 		s.retried.Add(1)
-		time.Sleep(25 * time.Millisecond)
+		return false
 	}
+	if !await.Within(await.Long, succeeds) {
+		s.t.Errorf("%s %s: %v %s", tool, body, err, text)
+	}
+	return text
 }
 
 func (s *liveService) post(token, body string) (text string, failed bool, err error) {
@@ -234,14 +237,16 @@ func (s *liveService) start() {
 		s.t.Error(err)
 		return
 	}
-	for range 400 {
-		if conn, err := net.Dial("tcp", s.addr); err == nil {
+	listens := func() bool {
+		conn, err := net.Dial("tcp", s.addr)
+		if err == nil {
 			conn.Close()
-			return
 		}
-		time.Sleep(25 * time.Millisecond)
+		return err == nil
 	}
-	s.t.Error("the service does not start")
+	if !await.Within(await.Long, listens) {
+		s.t.Error("the service does not start")
+	}
 }
 
 // kill stops it at once (SIGKILL).

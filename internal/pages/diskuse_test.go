@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/slow"
 	"robot.wtf/internal/wiki"
 )
@@ -123,9 +124,10 @@ func TestDiskUse(t *testing.T) {
 			if _, err := mirror.CatchUp(w.ctx, "eve"); err != nil {
 				t.Fatal(err)
 			}
-			for start := time.Now(); mirror.Stats().Repacks == 0 && c.pages*c.revisions >= 100; time.Sleep(10 * time.Millisecond) {
-				if time.Since(start) > 5*time.Minute || mirror.Stats().Failures > 0 {
-					t.Fatalf("the repository isn't repacked: %+v", mirror.Stats())
+			if c.pages*c.revisions >= 100 {
+				await.Until(t, "the repository is repacked", 5*time.Minute, func() bool { return mirror.Stats().Repacks+mirror.Stats().Failures > 0 })
+				if s := mirror.Stats(); s.Failures > 0 {
+					t.Fatalf("the repository isn't repacked: %+v", s)
 				}
 			}
 			if _, err := other.Search(w.ctx, other.owner, Query{Text: "taren"}); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/minilm"
 	"robot.wtf/internal/slow"
@@ -105,14 +106,7 @@ func (u *world) waitEmbedded() {
 	if err := u.s.CatchUp(u.t.Context(), u.w); err != nil {
 		u.t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if wikis, _ := u.s.Backlog(); wikis == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			u.t.Fatal("chunks are not embedded after 30 s")
-		}
-	}
+	await.Until(u.t, "all chunks are embedded", await.Long, func() bool { wikis, _ := u.s.Backlog(); return wikis == 0 })
 }
 
 func (u *world) searchMode(mode Mode, text string) Results {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"robot.wtf/internal/timing"
@@ -28,37 +29,36 @@ func lineOf(t *testing.T, log *bytes.Buffer) string {
 
 // A slow request says where its time was spent; a stream of events isn't slow.
 func TestSlowRequestsAreLogged(t *testing.T) {
-	var log bytes.Buffer
-	s := newTestServer(&log, nil)
-	s.opts.Slow = time.Hour
-	kind := "text/html"
-	s.opts.Wiki = func(w http.ResponseWriter, r *http.Request, _ string) {
-		end := timing.Measure(r.Context(), timing.Git)
-		time.Sleep(2 * time.Millisecond)
-		end()
-		w.Header().Set("Content-Type", kind)
-		_, _ = w.Write([]byte("12345"))
-	}
-	ask := func() string {
-		sendRequest(s, "GET", "ada.robot.localhost", "/Secret_Page?q=secret")
-		return lineOf(t, &log)
-	}
-	if got := ask(); strings.Contains(got, "level=WARN") {
-		t.Errorf("a fast one: %s", got)
-	}
-	s.opts.Slow = time.Millisecond
-	got := ask()
-	for _, want := range []string{"level=WARN", `msg="slow request"`, "route=page", "store_ms=0", "content_ms=0", "index_ms=0", "bytes=5", "status=200"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %s in %s", want, got)
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := newTestServer(&log, nil)
+		s.opts.Slow = time.Hour
+		kind := "text/html"
+		s.opts.Wiki = func(w http.ResponseWriter, r *http.Request, _ string) {
+			end := timing.Measure(r.Context(), timing.Git)
+			time.Sleep(2 * time.Second)
+			end()
+			w.Header().Set("Content-Type", kind)
+			_, _ = w.Write([]byte("12345"))
 		}
-	}
-	if strings.Contains(got, "git_ms=0") || !strings.Contains(got, "git_ms=") {
-		t.Errorf("no time of git: %s", got)
-	}
-	if kind = "text/event-stream"; strings.Contains(ask(), "slow") {
-		t.Error("a stream is slow")
-	}
+		ask := func() string {
+			sendRequest(s, "GET", "ada.robot.localhost", "/Secret_Page?q=secret")
+			return lineOf(t, &log)
+		}
+		if got := ask(); strings.Contains(got, "level=WARN") {
+			t.Errorf("a fast one: %s", got)
+		}
+		s.opts.Slow = time.Second
+		got := ask()
+		for _, want := range []string{"level=WARN", `msg="slow request"`, "route=page", "store_ms=0", "content_ms=0", "index_ms=0", "git_ms=2000", "bytes=5", "status=200"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %s in %s", want, got)
+			}
+		}
+		if kind = "text/event-stream"; strings.Contains(ask(), "slow") {
+			t.Error("a stream is slow")
+		}
+	})
 }
 
 // The access log has a line for each request, without content, and the client's

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/watch"
 )
@@ -150,16 +151,14 @@ func TestCertificateIsAnAlarm(t *testing.T) {
 func TestCertificateIsLookedAtInTheBackground(t *testing.T) {
 	now := time.Now()
 	c := &certificateCheck{addresses: []string{"https://down.test"}, now: func() time.Time { return now }, client: &http.Client{Transport: refusing{}}}
-	looked := func() int {
-		for {
+	looked := func() (failures int) {
+		await.Until(t, "the check ends", await.Long, func() bool {
 			c.mu.Lock()
-			running, failures := c.running, c.failures
-			c.mu.Unlock()
-			if !running {
-				return failures
-			}
-			time.Sleep(time.Millisecond)
-		}
+			defer c.mu.Unlock()
+			failures = c.failures
+			return !c.running
+		})
+		return failures
 	}
 	c.check(t.Context())
 	c.check(t.Context())

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/wiki"
 )
 
@@ -114,12 +115,8 @@ func TestOpenOnDiskThatRefusesWrites(t *testing.T) {
 				if err := heal(); err != nil {
 					t.Fatal(err)
 				}
-				for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-					if _, err = db.Exec("INSERT INTO words VALUES ('ice')"); err == nil || time.Now().After(end) {
-						break
-					}
-				}
-				if err != nil {
+				writes := func() bool { _, err = db.Exec("INSERT INTO words VALUES ('ice')"); return err == nil }
+				if !await.Within(await.Long, writes) {
 					t.Errorf("write on a healed disk: %v", err)
 				}
 				var n int

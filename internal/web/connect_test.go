@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/session"
 	"robot.wtf/internal/testworld"
 	"robot.wtf/internal/wiki"
@@ -345,13 +346,10 @@ func TestStreamsAreBounded(t *testing.T) {
 			t.Errorf("another person's first stream: %d", status)
 		}
 		open[0].body.Close()
-		status := 0
-		for begun := time.Now(); status != http.StatusOK && time.Since(begun) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
-			_, status = listen(t, w, server, "ada", "ada")
-		}
-		if status != http.StatusOK {
-			t.Error("a closed stream is not given back")
-		}
+		await.Until(t, "a closed stream is given back", await.Long, func() bool {
+			_, status := listen(t, w, server, "ada", "ada")
+			return status == http.StatusOK
+		})
 		w.web.EndStreams()
 		for _, s := range open[1:] {
 			if event, ok := s.next(); ok {
@@ -401,20 +399,12 @@ func TestStalledStream(t *testing.T) {
 			}
 			return false
 		}
-		wait := func(what string, until func() bool) {
-			t.Helper()
-			for begun := time.Now(); !until(); time.Sleep(5 * time.Millisecond) {
-				if time.Since(begun) > 20*time.Second {
-					t.Fatal(what)
-				}
-			}
-		}
-		wait("the stream never began", watched)
+		await.Until(t, "the stream begins", await.Long, watched)
 		begun := time.Now()
 		w.Session.Note(t.Context(), "ada", session.Request{Status: 401})
 		if took := time.Since(begun); took > time.Second {
 			t.Errorf("a notification was delayed by %v", took)
 		}
-		wait("who does not read is kept", func() bool { return !watched() })
+		await.Until(t, "a client that doesn't read is disconnected", await.Long, func() bool { return !watched() })
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/await"
 	"robot.wtf/internal/testworld"
 )
 
@@ -84,16 +85,16 @@ func TestImport(t *testing.T) {
 // settledImport waits until an import doesn't work any more, and returns its page.
 func (b *browser) settledImport(slug string) *answer {
 	b.w.T.Helper()
-	for range 500 {
-		got := b.get(on(slug, "/-/import")).want(http.StatusOK)
+	var got *answer
+	await.Until(b.w.T, "the import ends", await.Long, func() bool {
+		got = b.get(on(slug, "/-/import")).want(http.StatusOK)
 		if got.header.Get("Refresh") == "" {
-			return got
+			return true
 		}
 		got.has("<progress", "The wiki stays as it is until the import ends")
-		time.Sleep(20 * time.Millisecond)
-	}
-	b.w.T.Fatal("the import doesn't end")
-	return nil
+		return false
+	})
+	return got
 }
 
 var previewID = regexp.MustCompile(`name="id" value="([A-Z0-9]+)"`)
