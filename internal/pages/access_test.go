@@ -48,7 +48,7 @@ func TestEveryMethodChecksAccess(t *testing.T) {
 			}
 		}
 	}
-	drafts, err := w.Drafts(w.ctx, w.editor)
+	drafts, err := w.Drafts(w.t.Context(), w.editor)
 	if err != nil || len(drafts) != 0 {
 		t.Errorf("drafts left: %v %v", drafts, err)
 	}
@@ -70,7 +70,7 @@ type method struct {
 
 func methods(w *world) []method {
 	one := func(_ any, err error) error { return err }
-	ctx := w.ctx
+	ctx := w.t.Context()
 	return []method{
 		{"Head", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.Head(ctx, a)) }},
 		{"ExportSizes", wiki.Read, func(a wiki.Access, _ prepared) error { return one(w.ExportSizes(ctx, a)) }},

@@ -65,7 +65,7 @@ func TestUpload(t *testing.T) {
 		if with != nil {
 			with(&r)
 		}
-		return w.Upload(w.ctx, w.editor, r)
+		return w.Upload(w.t.Context(), w.editor, r)
 	}
 	first, err := up("page", "a b.png", "1", nil)
 	if err != nil || first.Path != "Page/a_b.png" || !first.Created || first.Name != "" {
@@ -90,32 +90,32 @@ func TestUpload(t *testing.T) {
 	if root, err := up("", "root.txt", "1", nil); err != nil || root.Path != "root.txt" {
 		t.Errorf("%+v, %v", root, err)
 	}
-	list, err := w.Attachments(w.ctx, w.reader, "page")
+	list, err := w.Attachments(w.t.Context(), w.reader, "page")
 	if err != nil || len(list) != 2 || list[0].Name != "a_b-2.png" || !list[0].Image {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if list, err := w.Attachments(w.ctx, w.reader, ""); err != nil || len(list) != 1 || list[0].Path != "root.txt" {
+	if list, err := w.Attachments(w.t.Context(), w.reader, ""); err != nil || len(list) != 1 || list[0].Path != "root.txt" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if list, err := w.AllAttachments(w.ctx, w.reader); err != nil || len(list) != 3 {
+	if list, err := w.AllAttachments(w.t.Context(), w.reader); err != nil || len(list) != 3 {
 		t.Errorf("%+v, %v", list, err)
 	}
-	a, data, err := w.OpenAttachment(w.ctx, w.reader, "page/A b.png", "")
+	a, data, err := w.OpenAttachment(w.t.Context(), w.reader, "page/A b.png", "")
 	if err != nil || string(data) != "3" || a.Path != "Page/a_b.png" {
 		t.Errorf("%+v, %q, %v", a, data, err)
 	}
-	if _, data, err = w.OpenAttachment(w.ctx, w.reader, "Page/a_b.png", first.Revision); err != nil || string(data) != "1" {
+	if _, data, err = w.OpenAttachment(w.t.Context(), w.reader, "Page/a_b.png", first.Revision); err != nil || string(data) != "1" {
 		t.Errorf("the first revision: %q, %v", data, err)
 	}
-	_, _, err = w.OpenAttachment(w.ctx, w.reader, "Page.md", "")
+	_, _, err = w.OpenAttachment(w.t.Context(), w.reader, "Page.md", "")
 	wantKind(t, err, wiki.ErrInvalid)
-	if _, err := w.Revert(w.ctx, w.editor, replaced.Commit, Write{}); err != nil {
+	if _, err := w.Revert(w.t.Context(), w.editor, replaced.Commit, Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, data, _ = w.OpenAttachment(w.ctx, w.reader, "Page/a_b.png", ""); string(data) != "1" {
+	if _, data, _ = w.OpenAttachment(w.t.Context(), w.reader, "Page/a_b.png", ""); string(data) != "1" {
 		t.Errorf("reverted: %q", data)
 	}
-	history, err := w.History(w.ctx, w.reader, "Page/a_b.png", 0, 0)
+	history, err := w.History(w.t.Context(), w.reader, "Page/a_b.png", 0, 0)
 	if err != nil || len(history) != 3 {
 		t.Errorf("%+v, %v", history, err)
 	}
@@ -127,7 +127,7 @@ func TestUploadStopsReading(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "x\n")
 	endless := &zeros{}
-	_, err := w.Upload(w.ctx, w.editor, UploadRequest{Page: "Page", Name: "big", Data: endless})
+	_, err := w.Upload(w.t.Context(), w.editor, UploadRequest{Page: "Page", Name: "big", Data: endless})
 	wantKind(t, err, wiki.ErrTooLarge)
 	if endless.read > 2*w.site.Limits.AttachmentBytes {
 		t.Errorf("read %d bytes", endless.read)
@@ -214,7 +214,7 @@ func TestThumbnail(t *testing.T) {
 		{"turned.jpg", 60, "image/jpeg", 16, 48},
 		{"a.gif", 45, "image/png", 17, 40},
 	} {
-		data, mime, err := w.Thumbnail(w.ctx, w.reader, "Page/"+test.name, "", test.size)
+		data, mime, err := w.Thumbnail(w.t.Context(), w.reader, "Page/"+test.name, "", test.size)
 		if err != nil || mime != test.mime {
 			t.Errorf("%s %d: %s, %v", test.name, test.size, mime, err)
 			continue
@@ -228,10 +228,10 @@ func TestThumbnail(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"fake.png", "cut.png"} {
-		_, _, err := w.Thumbnail(w.ctx, w.reader, "Page/"+name, "", 80)
+		_, _, err := w.Thumbnail(w.t.Context(), w.reader, "Page/"+name, "", 80)
 		wantKind(t, err, wiki.ErrInvalid)
 	}
-	_, _, err := w.Thumbnail(w.ctx, w.reader, "Page/none.png", "", 80)
+	_, _, err := w.Thumbnail(w.t.Context(), w.reader, "Page/none.png", "", 80)
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
@@ -245,7 +245,7 @@ func TestImageBombs(t *testing.T) {
 	binary.BigEndian.PutUint32(bomb[20:], 50_000)
 	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
 	w.upload("Page", "bomb.png", string(bomb))
-	_, _, err := w.Thumbnail(w.ctx, w.reader, "Page/bomb.png", "", 80)
+	_, _, err := w.Thumbnail(w.t.Context(), w.reader, "Page/bomb.png", "", 80)
 	wantKind(t, err, wiki.ErrTooLarge)
 	var g bytes.Buffer
 	gif.Encode(&g, picture(1, 1), nil)
@@ -253,7 +253,7 @@ func TestImageBombs(t *testing.T) {
 	binary.LittleEndian.PutUint16(huge[6:], 65_000)
 	binary.LittleEndian.PutUint16(huge[8:], 65_000)
 	w.upload("Page", "bomb.gif", string(huge))
-	_, _, err = w.Thumbnail(w.ctx, w.reader, "Page/bomb.gif", "", 80)
+	_, _, err = w.Thumbnail(w.t.Context(), w.reader, "Page/bomb.gif", "", 80)
 	wantKind(t, err, wiki.ErrTooLarge)
 }
 
@@ -268,9 +268,9 @@ func TestImageThatTakesTooLong(t *testing.T) {
 	scan := bytes.Index(b.Bytes(), []byte{0xFF, 0xDA})
 	slow := string(b.Bytes()[:scan]) + strings.Repeat(string(b.Bytes()[scan:scan+12]), 200) + string(b.Bytes()[scan:])
 	w.upload("Page", "slow.jpg", slow)
-	_, _, err := w.Thumbnail(w.ctx, w.reader, "Page/slow.jpg", "", 80)
+	_, _, err := w.Thumbnail(w.t.Context(), w.reader, "Page/slow.jpg", "", 80)
 	wantKind(t, err, wiki.ErrTooLarge)
-	if _, data, err := w.OpenAttachment(w.ctx, w.reader, "Page/slow.jpg", ""); err != nil || string(data) != slow {
+	if _, data, err := w.OpenAttachment(w.t.Context(), w.reader, "Page/slow.jpg", ""); err != nil || string(data) != slow {
 		t.Errorf("the file: %d bytes, %v", len(data), err)
 	}
 }

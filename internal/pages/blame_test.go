@@ -19,17 +19,17 @@ import (
 // beside the page must be the same, where they are known.
 func (w *world) blamed(name string) (list []string) {
 	w.t.Helper()
-	lines, err := w.Blame(w.ctx, w.owner, name, "")
+	lines, err := w.Blame(w.t.Context(), w.owner, name, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer release()
 	p := w.page(name)
-	by, err := w.authorship(w.ctx, c, p.File, p.Source)
+	by, err := w.authorship(w.t.Context(), c, p.File, p.Source)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func (w *world) blamed(name string) (list []string) {
 // change makes steps as a person.
 func (w *world) change(a wiki.Access, steps ...Step) {
 	w.t.Helper()
-	if _, err := w.Change(w.ctx, a, ChangeSet{Steps: steps}); err != nil {
+	if _, err := w.Change(w.t.Context(), a, ChangeSet{Steps: steps}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -103,7 +103,7 @@ func TestBlameOfTextThatCameBack(t *testing.T) {
 	w.writeAs(w.owner, "Other", "# Other\n")
 	undo := func(commit string) {
 		t.Helper()
-		if _, err := w.Revert(w.ctx, w.editor, commit, Write{Message: "Back"}); err != nil {
+		if _, err := w.Revert(w.t.Context(), w.editor, commit, Write{Message: "Back"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestBlameOfTextThatCameBack(t *testing.T) {
 		{Kind: StepMove, Name: "Page", To: "Moved"}, {Kind: StepDelete, Name: "Page"}, {Kind: StepEdit, Name: "Page", Edit: edit.Edit{Op: edit.Replace, Old: "ada", Text: "bob"}},
 	} {
 		step.Base = w.page("Page").File.Blob
-		done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{step}})
+		done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{step}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestBlameOfRandomMoves(t *testing.T) {
 		}
 		for range 4 {
 			steps := w.steps()
-			if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: steps}); err != nil {
+			if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: steps}); err != nil {
 				continue
 			}
 			for name := range w.all() {
@@ -193,7 +193,7 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	if diff := cmp.Diff([]string{"ada: # P", "ada: ## S", "ada: mine"}, w.blamed("P0")); diff != "" {
 		t.Error(diff)
 	}
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestBlameOfTextThatKeepsMoving(t *testing.T) {
 	p := w.page("P0")
 	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.timer()}
 	a := &authorship{}
-	if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
+	if err := walk.find(w.t.Context(), &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
 		t.Fatal(err)
 	}
 	for i := range a.lines {
@@ -222,7 +222,7 @@ func TestBlameOfTextThatAlternates(t *testing.T) {
 	for i := range 60 {
 		w.writeAs(w.editor, "P", []string{"up\n", "down\n"}[i%2])
 	}
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestBlameOfTextThatAlternates(t *testing.T) {
 	p := w.page("P")
 	walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Hour}, each: true, begun: w.timer()}
 	a, past := &authorship{}, &revisionList{w: c, path: p.File.Path}
-	if err := walk.find(w.ctx, past, 0, a, a.open(p.Source), p.Source); err != nil {
+	if err := walk.find(w.t.Context(), past, 0, a, a.open(p.Source), p.Source); err != nil {
 		t.Fatal(err)
 	}
 	if n, unknown := a.author(0); !unknown || a.by[n].Seq != past.read[10].Seq || walk.steps > 5 {
@@ -244,7 +244,7 @@ func TestBlameEndsInTime(t *testing.T) {
 	w := newWorld(t)
 	w.writeAs(w.owner, "P", "one\n")
 	w.writeAs(w.editor, "P", "one\ntwo\n")
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestBlameEndsInTime(t *testing.T) {
 	for spent, want := range map[time.Duration]bool{time.Second: false, time.Minute: true} {
 		walk := &authorWalk{s: w.Service, bounds: walkBounds{steps: 5, bytes: 1 << 20, time: time.Second}, each: true, begun: w.timer().Add(-spent)}
 		a := &authorship{}
-		if err := walk.find(w.ctx, &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
+		if err := walk.find(w.t.Context(), &revisionList{w: c, path: p.File.Path}, 0, a, a.open(p.Source), p.Source); err != nil {
 			t.Fatal(err)
 		}
 		if _, unknown := a.author(1); unknown != want {
@@ -267,18 +267,18 @@ func TestBlameOfBinaryText(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("From", "# F\n\n## S\n\n[x](y.md)\n")
-	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Edit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
 	const binary = "# P\n\x00\n\n## S\n\n[x](y.md)\n"
-	done, err := c.Commit(w.ctx, content.Request{Author: w.editor.Caller(), Message: "Binary", Limits: wiki.DefaultLimits, Takes: []content.Taking{{Path: "Page.md", From: "From.md"}},
+	done, err := c.Commit(w.t.Context(), content.Request{Author: w.editor.Caller(), Message: "Binary", Limits: wiki.DefaultLimits, Takes: []content.Taking{{Path: "Page.md", From: "From.md"}},
 		Edits: []content.Edit{{Op: content.Put, Path: "Page.md", Data: []byte(binary), Base: content.BaseNone}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Commit(w.ctx, content.Request{Author: w.owner.Caller(), Message: "Text", Limits: wiki.DefaultLimits, Takes: []content.Taking{{Path: "Page.md", From: "From.md"}},
+	_, err = c.Commit(w.t.Context(), content.Request{Author: w.owner.Caller(), Message: "Text", Limits: wiki.DefaultLimits, Takes: []content.Taking{{Path: "Page.md", From: "From.md"}},
 		Edits: []content.Edit{{Op: content.Put, Path: "Page.md", Data: []byte(strings.Replace(binary, "\x00", "no NUL", 1)), Base: done.Files[0].Blob}}})
 	if err != nil {
 		t.Fatal(err)

@@ -25,10 +25,10 @@ func robot(a wiki.Access, agent string) wiki.Access {
 func (w *world) writeAs(a wiki.Access, name, text string) Saved {
 	w.t.Helper()
 	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
-	if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil {
+	if p, err := w.Page(w.t.Context(), w.owner, name, ""); err == nil {
 		r.Base = p.File.Blob
 	}
-	done, err := w.Save(w.ctx, a, r)
+	done, err := w.Save(w.t.Context(), a, r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func (w *world) writeAs(a wiki.Access, name, text string) Saved {
 // parts lists a page's parts: each author, and the beginning of the text.
 func (w *world) parts(name string) []string {
 	w.t.Helper()
-	v, err := w.View(w.ctx, w.reader, name, "")
+	v, err := w.View(w.t.Context(), w.reader, name, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestBlameParts(t *testing.T) {
 	if diff := cmp.Diff(want, w.parts("Log")); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "Log", NewName: "Diary", Precondition: w.base("Log")}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Name: "Log", NewName: "Diary", Precondition: w.base("Log")}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, w.parts("Diary")); diff != "" {
@@ -93,16 +93,16 @@ func TestBlamePartsAgreeWithBlame(t *testing.T) {
 	check := func(name, when string) {
 		t.Helper()
 		p := w.page(name)
-		c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+		c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer release()
-		a, err := w.authorship(w.ctx, c, p.File, p.Source)
+		a, err := w.authorship(w.t.Context(), c, p.File, p.Source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, err := w.Blame(w.ctx, w.owner, name, "")
+		lines, err := w.Blame(w.t.Context(), w.owner, name, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,12 +226,12 @@ func longPage(b *testing.B, revisions int) (*world, []string) {
 }
 
 func (w *world) authors(b *testing.B, p *Page) {
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer release()
-	if _, err := w.authorship(w.ctx, c, p.File, p.Source); err != nil {
+	if _, err := w.authorship(w.t.Context(), c, p.File, p.Source); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -45,32 +45,32 @@ func TestEveryCommitIsReported(t *testing.T) {
 	reported = nil
 	moved := RenameRequest{Write: Write{IdempotencyKey: "k", IdempotencyHash: "h"}, Precondition: w.base("From/P0"), Name: "From/P0", NewName: "From/Q0"}
 	for range 2 {
-		must(w.Rename(w.ctx, w.editor, moved))
+		must(w.Rename(w.t.Context(), w.editor, moved))
 	}
 	expect("a rename and its retry", 1)
-	must(w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Target"), Name: "Target", NewName: "Goal"}))
+	must(w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Target"), Name: "Target", NewName: "Goal"}))
 	expect("a rename with 12 links", 13)
-	must(w.Patch(w.ctx, w.editor, PatchRequest{Name: "Goal", Precondition: w.base("Goal"), Old: "Text", New: "Words"}))
+	must(w.Patch(w.t.Context(), w.editor, PatchRequest{Name: "Goal", Precondition: w.base("Goal"), Old: "Text", New: "Words"}))
 	expect("a patch", 1)
-	must(w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Goal", Edits: []edit.Edit{{Op: "append", Text: "more"}}}))
+	must(w.ApplyEdits(w.t.Context(), w.editor, EditRequest{Name: "Goal", Edits: []edit.Edit{{Op: "append", Text: "more"}}}))
 	expect("edits", 1)
 	w.upload("Goal", "a.txt", "x")
 	expect("an upload", 1)
-	must(w.RenameAttachment(w.ctx, w.editor, "Goal/a.txt", "b.txt", w.attachmentBase("Goal/a.txt"), Write{}))
+	must(w.RenameAttachment(w.t.Context(), w.editor, "Goal/a.txt", "b.txt", w.attachmentBase("Goal/a.txt"), Write{}))
 	expect("a renamed file", 1)
-	must(w.DeleteAttachment(w.ctx, w.editor, "Goal/b.txt", w.attachmentBase("Goal/b.txt"), Write{}))
+	must(w.DeleteAttachment(w.t.Context(), w.editor, "Goal/b.txt", w.attachmentBase("Goal/b.txt"), Write{}))
 	expect("a deleted file", 1)
 	w.put("From", "The folder's page.\n")
 	reported = nil
-	gone, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("From"), Name: "From", Recursive: true})
+	gone, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("From"), Name: "From", Recursive: true})
 	must(gone, err)
 	expect("a deletion with subpages", 13)
-	must(w.Revert(w.ctx, w.editor, gone.Commit, Write{}))
+	must(w.Revert(w.t.Context(), w.editor, gone.Commit, Write{}))
 	expect("a revert", 13)
 	old := w.page("Goal").File.Blob
 	w.put("Goal", "Now.\n")
 	reported = nil
-	must(w.Restore(w.ctx, w.editor, "Goal", old, Write{}))
+	must(w.Restore(w.t.Context(), w.editor, "Goal", old, Write{}))
 	expect("a restored revision", 1)
 	fresh := w.fresh("odd")
 	reported = nil
@@ -82,7 +82,7 @@ func TestEveryCommitIsReported(t *testing.T) {
 
 func (w *world) attachmentBase(path string) Precondition {
 	w.t.Helper()
-	f, _, err := w.OpenAttachment(w.ctx, w.owner, path, "")
+	f, _, err := w.OpenAttachment(w.t.Context(), w.owner, path, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -38,13 +38,13 @@ func TestChangeSeveralPages(t *testing.T) {
 		{Kind: StepEdit, Name: "Archive/New/Child", Edit: edit.Edit{Op: edit.Append, Text: "Too."}},
 		{Kind: StepDelete, Name: "Gone", Base: gone},
 	}}
-	done, err := w.Change(w.ctx, w.editor, set)
+	done, err := w.Change(w.t.Context(), w.editor, set)
 	if err != nil || w.head() != head || done.Commit != "" || len(done.Pages) != 5 {
 		t.Fatalf("dry run: %+v, %v", done, err)
 	}
 	set.DryRun = false
 	planned := done.Pages
-	if done, err = w.Change(w.ctx, w.editor, set); err != nil || w.head() != head+1 {
+	if done, err = w.Change(w.t.Context(), w.editor, set); err != nil || w.head() != head+1 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	var got []string
@@ -74,10 +74,10 @@ func TestChangeSeveralPages(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, text)
 		}
 	}
-	if files, err := w.Attachments(w.ctx, w.owner, "Gone"); err == nil && len(files) > 0 {
+	if files, err := w.Attachments(w.t.Context(), w.owner, "Gone"); err == nil && len(files) > 0 {
 		t.Error("the deleted page's file is still there")
 	}
-	undone, err := w.Revert(w.ctx, w.editor, done.Commit, Write{})
+	undone, err := w.Revert(w.t.Context(), w.editor, done.Commit, Write{})
 	if err != nil || w.text("Old") != "# Old\n\nSee [me](Old).\n" || w.text("Gone") != "Bye.\n" || w.text("Plan") != "One.\n\nSee [[Old]].\n" {
 		t.Errorf("undoing the commit: %+v, %v", undone, err)
 	}
@@ -92,7 +92,7 @@ func TestChangeReportsFailuresTogether(t *testing.T) {
 	w.put("B", "b\n")
 	w.put("C", "c\n")
 	head := w.head()
-	_, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{
+	_, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{
 		replaceStep("C", "", "c", "d"),
 		replaceStep("B", "", "missing", "x"),
 		{Kind: StepEdit, Name: "A", Base: first, Edit: edit.Edit{Op: edit.ReplaceSection, Section: "None", Text: "x"}},
@@ -112,11 +112,11 @@ func TestChangeReportsFailuresTogether(t *testing.T) {
 	if !slices.Equal(steps, []int{1, 2, 4, 5}) || w.head() != head || w.text("C") != "c\n" {
 		t.Errorf("failed steps %v: %v", steps, err)
 	}
-	_, err = w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepDelete, Name: "A", Base: first}}})
+	_, err = w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepDelete, Name: "A", Base: first}}})
 	if !errors.Is(err, wiki.ErrConflict) {
 		t.Errorf("deleting a page that has changed: %v", err)
 	}
-	if _, err := w.Change(w.ctx, w.viewer, ChangeSet{Steps: []Step{replaceStep("C", "", "c", "d")}}); !errors.Is(err, wiki.ErrDenied) {
+	if _, err := w.Change(w.t.Context(), w.viewer, ChangeSet{Steps: []Step{replaceStep("C", "", "c", "d")}}); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("as viewer: %v", err)
 	}
 }
@@ -141,7 +141,7 @@ func TestChangeRefusesContradictions(t *testing.T) {
 		"none":               nil,
 	} {
 		head := w.head()
-		if done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: steps}); wiki.KindOf(err) == nil || w.head() != head {
+		if done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: steps}); wiki.KindOf(err) == nil || w.head() != head {
 			t.Errorf("%s: %+v, %v", name, done, err)
 		}
 	}
@@ -149,10 +149,10 @@ func TestChangeRefusesContradictions(t *testing.T) {
 	for i := range many {
 		many[i] = Step{Kind: StepCreate, Name: fmt.Sprint("P", i)}
 	}
-	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: many}); !errors.Is(err, wiki.ErrTooLarge) {
+	if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: many}); !errors.Is(err, wiki.ErrTooLarge) {
 		t.Errorf("%d pages: %v", len(many), err)
 	}
-	if done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: many[1:]}); err != nil || len(done.Pages) != maxChangedPages {
+	if done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: many[1:]}); err != nil || len(done.Pages) != maxChangedPages {
 		t.Errorf("%d pages: %v", maxChangedPages, err)
 	}
 }
@@ -163,17 +163,17 @@ func TestChangeFreesNames(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.put("A", "a\n").Revision, w.put("B", "b\n").Revision
 	w.put("Home", "[[A]] and [[B]]\n")
-	_, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{
+	_, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{
 		{Kind: StepDelete, Name: "B", Base: b}, {Kind: StepMove, Name: "A", Base: a, To: "B"}, {Kind: StepCreate, Name: "A", Text: []byte("new")},
 	}})
 	if err != nil || w.text("A") != "new\n" || w.text("B") != "a\n" || w.text("Home") != "[[B]] and [[B]]\n" {
 		t.Fatalf("A %q, B %q, Home %q, %v", w.text("A"), w.text("B"), w.text("Home"), err)
 	}
-	if log, err := w.History(w.ctx, w.owner, "B", 0, 10); err != nil || len(log) != 2 {
+	if log, err := w.History(w.t.Context(), w.owner, "B", 0, 10); err != nil || len(log) != 2 {
 		t.Errorf("the moved page's history: %+v, %v", log, err)
 	}
 	a = w.page("A").File.Blob
-	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepDelete, Name: "A", Base: a}, {Kind: StepCreate, Name: "A", Text: []byte("newer")}}})
+	done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepDelete, Name: "A", Base: a}, {Kind: StepCreate, Name: "A", Text: []byte("newer")}}})
 	if err != nil || w.text("A") != "newer\n" || done.Pages[0].Kind != wiki.Modified {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -187,20 +187,20 @@ func TestMoveFolder(t *testing.T) {
 	w.put("Old/A", "See [[Old/Sub/B]].\n")
 	w.put("Old/Sub/B", "b\n")
 	w.upload("Old/A", "x.txt", "x")
-	done, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "old/", NewName: "Archive/Old"})
+	done, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Name: "old/", NewName: "Archive/Old"})
 	if err != nil || done.Moved != 2 || w.text("Home") != "[[Archive/Old/A]] and [[Archive/Old/Sub/B|b]]\n" || w.paths() != "Archive/Old/A.md Archive/Old/A/x.txt Archive/Old/Sub/B.md Home.md" {
 		t.Fatalf("%+v, %v: %s, Home %q", done, err, w.paths(), w.text("Home"))
 	}
-	set, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMove, Name: "Archive/Old", To: "New"}, {Kind: StepEdit, Name: "New/A", Edit: edit.Edit{Op: edit.Append, Text: "More."}}}})
+	set, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMove, Name: "Archive/Old", To: "New"}, {Kind: StepEdit, Name: "New/A", Edit: edit.Edit{Op: edit.Append, Text: "More."}}}})
 	if err != nil || set.Moved != 2 || w.text("New/A") != "See [[New/Sub/B]].\n\nMore.\n" || w.text("Home") != "[[New/A]] and [[New/Sub/B|b]]\n" {
 		t.Fatalf("%+v, %v: A %q, Home %q", set, err, w.text("New/A"), w.text("Home"))
 	}
-	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMove, Name: "New", To: "Newer"}}}); err != nil || w.text("Newer/A") == "" {
+	if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMove, Name: "New", To: "Newer"}}}); err != nil || w.text("Newer/A") == "" {
 		t.Errorf("a folder alone: %v", err)
 	}
 	w.put("Taken/A", "a\n")
 	for _, name := range []string{"Newer", "Nowhere"} {
-		if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: name, NewName: "Taken"}); wiki.KindOf(err) == nil {
+		if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Name: name, NewName: "Taken"}); wiki.KindOf(err) == nil {
 			t.Errorf("moving %s to Taken: %v", name, err)
 		}
 	}
@@ -216,7 +216,7 @@ func TestMergePages(t *testing.T) {
 	w.put("Bobby", "---\nrole: baker\n---\n\n# Bobby\n\nText.\n")
 	w.put("Home", "[[Team/Bob|Bob]], [file](Team/Bob/x.txt), [[Bobby]]\n")
 	base := w.page("Team/Bob").File.Blob
-	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "team/bob", Base: base, To: "bobby"}}})
+	done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "team/bob", Base: base, To: "bobby"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,25 +228,25 @@ func TestMergePages(t *testing.T) {
 		t.Errorf("Home is %q", got)
 	}
 	var to *wiki.Redirect
-	if _, err := w.Find(w.ctx, w.reader, "Team/Bob"); !errors.As(err, &to) || to.To != "/Bobby" {
+	if _, err := w.Find(w.t.Context(), w.reader, "Team/Bob"); !errors.As(err, &to) || to.To != "/Bobby" {
 		t.Errorf("the former name: %v", err)
 	}
 	if p := done.Pages[0]; p.Kind != wiki.Deleted || p.Into != "Bobby" || !slices.Equal(done.Pages[1].Lost, []string{"role"}) {
 		t.Errorf("reported: %+v", done.Pages)
 	}
-	if log, err := w.History(w.ctx, w.owner, "Bobby", 0, 10); err != nil || len(log) != 2 {
+	if log, err := w.History(w.t.Context(), w.owner, "Bobby", 0, 10); err != nil || len(log) != 2 {
 		t.Errorf("the other page's history: %+v, %v", log, err)
 	}
-	if _, err := w.Revert(w.ctx, w.editor, done.Commit, Write{}); err != nil || w.page("Team/Bob").File.Blob != base || w.text("Home") != "[[Team/Bob|Bob]], [file](Team/Bob/x.txt), [[Bobby]]\n" {
+	if _, err := w.Revert(w.t.Context(), w.editor, done.Commit, Write{}); err != nil || w.page("Team/Bob").File.Blob != base || w.text("Home") != "[[Team/Bob|Bob]], [file](Team/Bob/x.txt), [[Bobby]]\n" {
 		t.Errorf("undoing the merge: %v, Home %q", err, w.text("Home"))
 	}
 	a, b := w.put("A", "a\n").Revision, w.put("B", "b\n").Revision
 	w.put("C", "c\n")
-	_, err = w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "A", Base: a, To: "B"}, {Kind: StepMerge, Name: "B", Base: b, To: "C"}}})
+	_, err = w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "A", Base: a, To: "B"}, {Kind: StepMerge, Name: "B", Base: b, To: "C"}}})
 	if err != nil || w.text("C") != "c\n\n## B\n\nb\n\n### A\n\na\n" {
 		t.Errorf("a chain: %v, %q", err, w.text("C"))
 	}
-	if _, err := w.Find(w.ctx, w.reader, "A"); !errors.As(err, &to) || to.To != "/C" {
+	if _, err := w.Find(w.t.Context(), w.reader, "A"); !errors.As(err, &to) || to.To != "/C" {
 		t.Errorf("the first name: %v", err)
 	}
 }
@@ -258,25 +258,25 @@ func TestImportRestoresMerges(t *testing.T) {
 	w.startMirror()
 	a := w.put("A", "a\n").Revision
 	w.put("B", "b\n")
-	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "A", Base: a, To: "B"}}}); err != nil {
+	if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "A", Base: a, To: "B"}}}); err != nil {
 		t.Fatal(err)
 	}
 	c := w.put("C", "# C\n\n## S\n\ns\n").Revision
-	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "C", Base: c, To: "D", Edit: edit.Edit{Section: "S"}}}}); err != nil {
+	if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "C", Base: c, To: "D", Edit: edit.Edit{Section: "S"}}}}); err != nil {
 		t.Fatal(err)
 	}
 	w.checkRepository()
 	fresh := w.fresh("again")
 	fresh.mustImport(bundleOf(t, w.repo()))
 	var to *wiki.Redirect
-	if _, err := fresh.Find(w.ctx, fresh.owner, "A"); !errors.As(err, &to) || to.To != "/B" {
+	if _, err := fresh.Find(w.t.Context(), fresh.owner, "A"); !errors.As(err, &to) || to.To != "/B" {
 		t.Errorf("the merged page's name: %v", err)
 	}
 	const taken = "SELECT from_path || ' ' || path FROM takings ORDER BY 1"
 	if got, want := fresh.stored(taken), w.stored(taken); !slices.Equal(got, want) || !slices.Equal(got, []string{"A.md B.md", "C.md D.md"}) {
 		t.Errorf("moved text: %q, want %q", got, want)
 	}
-	if log, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{Limit: 1}); err != nil || strings.Contains(log[0].Message, "Taken:") {
+	if log, err := fresh.Changelog(w.t.Context(), fresh.owner, LogFilter{Limit: 1}); err != nil || strings.Contains(log[0].Message, "Taken:") {
 		t.Errorf("the message shows the trailer: %+v, %v", log, err)
 	}
 }
@@ -290,7 +290,7 @@ func TestMoveSections(t *testing.T) {
 	step := func(section, to, left string) Step {
 		return Step{Kind: StepMoveSection, Name: "Long", Base: base, To: to, Edit: edit.Edit{Section: section, Text: left}}
 	}
-	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{step("One", "Parts/One", "See [[Parts/One]]."), step("Two", "Other#Here", "")}})
+	done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{step("One", "Parts/One", "See [[Parts/One]]."), step("Two", "Other#Here", "")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func TestMoveSections(t *testing.T) {
 		t.Errorf("%+v", done.Pages)
 	}
 	for name, s := range map[string]Step{"to itself": step("One", "Long", ""), "no section there": step("One", "Nowhere#x", ""), "gone": step("One", "Other", "")} {
-		if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{s}}); wiki.KindOf(err) == nil {
+		if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{s}}); wiki.KindOf(err) == nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -322,22 +322,22 @@ func TestChangeReplays(t *testing.T) {
 	set := ChangeSet{Write: Write{IdempotencyKey: "k", IdempotencyHash: "h"}, Steps: []Step{
 		{Kind: StepCreate, Name: "C", Text: []byte("c")}, {Kind: StepEdit, Name: "A", Edit: edit.Edit{Op: edit.Append, Text: "two"}},
 	}}
-	first, err := w.Change(w.ctx, w.editor, set)
+	first, err := w.Change(w.t.Context(), w.editor, set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head := w.head()
-	again, err := w.Change(w.ctx, w.editor, set)
+	again, err := w.Change(w.t.Context(), w.editor, set)
 	if err != nil || !again.Replayed || again.Commit != first.Commit || w.head() != head || len(again.Pages) != 2 {
 		t.Errorf("%+v, %v", again, err)
 	}
 	base := w.page("B").File.Blob
-	once, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{replaceStep("B", base, "one", "two")}})
+	once, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{replaceStep("B", base, "one", "two")}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	head = w.head()
-	same, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{replaceStep("B", base, "one", "two")}})
+	same, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{replaceStep("B", base, "one", "two")}})
 	if err != nil || !same.Unchanged || w.head() != head || same.Revision != once.Revision || same.Pages[0].Edits[0].Result.State == edit.Changed {
 		t.Errorf("%+v, %v", same, err)
 	}
@@ -356,13 +356,13 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 			step := Step{Name: names[random.IntN(len(names))], To: names[random.IntN(len(names))], Text: []byte(fmt.Sprint("text ", random.IntN(9), " [[", names[random.IntN(len(names))], "]]"))}
 			step.Kind = []StepKind{StepCreate, StepEdit, StepMove, StepDelete, StepMerge}[random.IntN(5)]
 			step.Edit = edit.Edit{Op: edit.Append, Text: fmt.Sprint("- ", random.IntN(1000))}
-			if p, err := w.Page(w.ctx, w.owner, step.Name, ""); err == nil {
+			if p, err := w.Page(w.t.Context(), w.owner, step.Name, ""); err == nil {
 				step.Base = p.File.Blob
 			}
 			set.Steps = append(set.Steps, step)
 		}
 		head, before := w.head(), w.all()
-		result, err := w.Change(w.ctx, w.editor, set)
+		result, err := w.Change(w.t.Context(), w.editor, set)
 		if err != nil {
 			if w.head() != head || !cmp.Equal(before, w.all()) || wiki.KindOf(err) == nil {
 				t.Fatalf("%+v changed something, or failed for no reason: %v", set.Steps, err)
@@ -392,7 +392,7 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 // all returns the text of all pages.
 func (w *world) all() map[string]string {
 	w.t.Helper()
-	list, err := w.List(w.ctx, w.owner, ListFilter{})
+	list, err := w.List(w.t.Context(), w.owner, ListFilter{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func TestDiskUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			other.mustImport(bundle)
-			if _, err := mirror.CatchUp(w.ctx, "eve"); err != nil {
+			if _, err := mirror.CatchUp(w.t.Context(), "eve"); err != nil {
 				t.Fatal(err)
 			}
 			if c.pages*c.revisions >= 100 {
@@ -130,7 +130,7 @@ func TestDiskUse(t *testing.T) {
 					t.Fatalf("the repository isn't repacked: %+v", s)
 				}
 			}
-			if _, err := other.Search(w.ctx, other.owner, Query{Text: "taren"}); err != nil {
+			if _, err := other.Search(w.t.Context(), other.owner, Query{Text: "taren"}); err != nil {
 				t.Fatal(err)
 			}
 			used := float64(diskUse(t, filepath.Join(w.dir, "eve"))) / float64(clone.Size())
@@ -138,7 +138,7 @@ func TestDiskUse(t *testing.T) {
 			if used > c.most {
 				t.Errorf("the wiki takes %.2f times the space of a clone, at most %.1f expected", used, c.most)
 			}
-			stats, err := other.Stats(w.ctx, other.owner)
+			stats, err := other.Stats(w.t.Context(), other.owner)
 			if err != nil || float64(stats.HistoryBytes) > 1.5*float64(clone.Size()) {
 				t.Errorf("the history counts %d bytes, the clone has %d: %v", stats.HistoryBytes, clone.Size(), err)
 			}

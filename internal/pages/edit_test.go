@@ -46,27 +46,27 @@ func TestApplyEdits(t *testing.T) {
 	}}
 	r.DryRun = true
 	want := strings.Replace(plan, "A note.\n", "Two notes.\n\nMore.\n", 1)
-	if done, err := w.ApplyEdits(w.ctx, w.editor, r); err != nil || done.Unchanged || done.After.Text != want || w.head() != head {
+	if done, err := w.ApplyEdits(w.t.Context(), w.editor, r); err != nil || done.Unchanged || done.After.Text != want || w.head() != head {
 		t.Errorf("dry run: %+v, %v", done.Saved, err)
 	}
 	r.DryRun = false
-	done, err := w.ApplyEdits(w.ctx, w.editor, r)
+	done, err := w.ApplyEdits(w.t.Context(), w.editor, r)
 	if err != nil || done.Unchanged || done.Revision == base || done.Edits[1].State != edit.Changed || done.Edits[2].State != edit.Present || w.head() != head+1 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	if diff := cmp.Diff(want, w.text("Plan")); diff != "" || done.After.Text != want {
 		t.Error(diff)
 	}
-	again, err := w.ApplyEdits(w.ctx, w.editor, r)
+	again, err := w.ApplyEdits(w.t.Context(), w.editor, r)
 	if err != nil || !again.Unchanged || again.Edits[0].State != edit.Applied || again.Edits[1].State != edit.Applied || w.text("Plan") != want {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	r.Base = done.Revision
-	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrInvalid) || w.text("Plan") != want {
+	if _, err := w.ApplyEdits(w.t.Context(), w.editor, r); !errors.Is(err, wiki.ErrInvalid) || w.text("Plan") != want {
 		t.Errorf("again, of the new revision: %v", err)
 	}
 	r.Edits = []edit.Edit{{Op: edit.Append, Text: "first"}, {Op: edit.Append, Section: "Nowhere", Text: "x"}}
-	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrNotFound) || !strings.Contains(err.Error(), "Edit 2 (append): ") || w.text("Plan") != want {
+	if _, err := w.ApplyEdits(w.t.Context(), w.editor, r); !errors.Is(err, wiki.ErrNotFound) || !strings.Contains(err.Error(), "Edit 2 (append): ") || w.text("Plan") != want {
 		t.Errorf("got %v", err)
 	}
 }
@@ -80,7 +80,7 @@ func TestStaleEdits(t *testing.T) {
 	theirs := strings.Replace(strings.Replace(plan, "- two", "- 2", 1), "A note.", "A note.\nTheirs.", 1)
 	w.put("Plan", theirs)
 	apply := func(e edit.Edit) (EditResult, error) {
-		return w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{e}})
+		return w.ApplyEdits(w.t.Context(), w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{e}})
 	}
 	done, err := apply(edit.Edit{Op: edit.Append, Section: "Notes", Text: "Mine."})
 	if want := strings.Replace(theirs, "Theirs.\n", "Theirs.\n\nMine.\n", 1); err != nil || !done.Merged || w.text("Plan") != want {
@@ -112,11 +112,11 @@ func TestEditsOfPartialReads(t *testing.T) {
 	w := newWorld(t)
 	w.put("Plan", plan)
 	r := EditRequest{Name: "Plan", Base: w.page("Plan").File.Blob, Seen: &edit.Lines{From: 10, To: 14}, Edits: []edit.Edit{{Op: edit.ReplaceSection, Section: "Tasks", Text: "x", All: true}}}
-	if _, err := w.ApplyEdits(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrPreconditionRequired) || !strings.Contains(err.Error(), "lines 10-18") {
+	if _, err := w.ApplyEdits(w.t.Context(), w.editor, r); !errors.Is(err, wiki.ErrPreconditionRequired) || !strings.Contains(err.Error(), "lines 10-18") {
 		t.Errorf("%v", err)
 	}
 	r.Seen.To = 17 // without the blank line after it
-	if _, err := w.ApplyEdits(w.ctx, w.editor, r); err != nil {
+	if _, err := w.ApplyEdits(w.t.Context(), w.editor, r); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,7 +130,7 @@ func TestRetriedEdits(t *testing.T) {
 	base := w.page("Log").File.Blob
 	send := func(base, key, text string) EditResult {
 		t.Helper()
-		done, err := w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Log", Base: base, Edits: []edit.Edit{{Op: edit.Append, Text: text}},
+		done, err := w.ApplyEdits(w.t.Context(), w.editor, EditRequest{Name: "Log", Base: base, Edits: []edit.Edit{{Op: edit.Append, Text: text}},
 			Write: Write{IdempotencyKey: key, IdempotencyHash: key, IdempotencyWindow: 60e9}})
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestAppliedToARevisionSince(t *testing.T) {
 	w.put("Plan", "two\n\nx\n")
 	w.put("Plan", "three\n\nx\n")
 	apply := func(old, text string) (EditResult, error) {
-		return w.ApplyEdits(w.ctx, w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{{Op: edit.Replace, Old: old, Text: text}}})
+		return w.ApplyEdits(w.t.Context(), w.editor, EditRequest{Name: "Plan", Base: base, Edits: []edit.Edit{{Op: edit.Replace, Old: old, Text: text}}})
 	}
 	for _, old := range []string{"one", "two"} {
 		if done, err := apply(old, "three"); err != nil || !done.Unchanged || done.Edits[0].State != edit.Applied {

@@ -87,14 +87,14 @@ func TestEraseFromImportedHistory(t *testing.T) {
 	fresh.mustImport(bundleOf(t, source))
 	fresh.put("After", "written here: "+leakedKey+"\n")
 	count := strings.Count(runGit(t, source, "rev-list", "main"), "\n")
-	before, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{})
+	before, err := fresh.Changelog(w.t.Context(), fresh.owner, LogFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fresh.PlanErasure(w.ctx, fresh.owner, Erasure{Text: leakedKey}); err != nil {
+	if _, err := fresh.PlanErasure(w.t.Context(), fresh.owner, Erasure{Text: leakedKey}); err != nil {
 		t.Fatal(err)
 	}
-	report, err := fresh.Erase(w.ctx, fresh.owner, Erasure{Text: leakedKey})
+	report, err := fresh.Erase(w.t.Context(), fresh.owner, Erasure{Text: leakedKey})
 	if err != nil || report.Versions < 3 {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -118,17 +118,17 @@ func TestEraseFromImportedHistory(t *testing.T) {
 		t.Errorf("author %q", got)
 	}
 	for _, was := range before {
-		_, _, err := fresh.Commit(w.ctx, fresh.owner, was.ID)
+		_, _, err := fresh.Commit(w.t.Context(), fresh.owner, was.ID)
 		var gone *wiki.Problem
 		if err != nil && (!errors.As(err, &gone) || gone.Kind != wiki.ErrGone || gone.DidYouMean == "") {
 			t.Errorf("commit %s: %v", was.ID, err)
 		}
 	}
 	// A second erasure works on the rewritten pack.
-	if _, err := fresh.Erase(w.ctx, fresh.owner, Erasure{Text: "[[Nothing"}); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := fresh.Erase(w.t.Context(), fresh.owner, Erasure{Text: "[[Nothing"}); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("erasing something else: %v", err)
 	}
-	if _, err := fresh.Erase(w.ctx, fresh.owner, Erasure{Text: "key removed"}); err != nil {
+	if _, err := fresh.Erase(w.t.Context(), fresh.owner, Erasure{Text: "key removed"}); err != nil {
 		t.Error(err)
 	}
 	if found := objectsWith(t, fresh.repo(), "key removed"); len(found) > 0 {
@@ -143,7 +143,7 @@ func TestEraseBesideOddTrees(t *testing.T) {
 	w.startMirror()
 	fresh := w.fresh("odd")
 	fresh.mustImport("testdata/odd.bundle")
-	if _, err := w.mirror.CatchUp(w.ctx, "odd"); err != nil {
+	if _, err := w.mirror.CatchUp(w.t.Context(), "odd"); err != nil {
 		t.Fatal(err)
 	}
 	shape := func() string { // of the history and its trees, without their ids
@@ -153,7 +153,7 @@ func TestEraseBesideOddTrees(t *testing.T) {
 	odd := "main~1" // the commit with an empty folder; each erasure adds a commit
 	for _, text := range []string{"[[Guide]] and", "another repository", "Grüße", "Over the hedge"} {
 		before := len(strings.Fields(shape()))
-		_, err := fresh.Erase(w.ctx, fresh.owner, Erasure{Text: text})
+		_, err := fresh.Erase(w.t.Context(), fresh.owner, Erasure{Text: text})
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -179,33 +179,33 @@ func TestErasedTextCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
 	leaky := w.put("Setup", "The key is "+leakedKey+".\n")
-	if _, err := w.Search(w.ctx, w.owner, Query{Text: "sk-ant"}); err != nil {
+	if _, err := w.Search(w.t.Context(), w.owner, Query{Text: "sk-ant"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, role := range []wiki.Access{w.editor, w.viewer, w.reader} {
-		if _, err := w.Erase(w.ctx, role, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrDenied) {
+		if _, err := w.Erase(w.t.Context(), role, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("%v can erase: %v", role.Role(), err)
 		}
-		if _, err := w.PlanErasure(w.ctx, role, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrDenied) {
+		if _, err := w.PlanErasure(w.t.Context(), role, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("%v can plan an erasure: %v", role.Role(), err)
 		}
 	}
-	if _, err := w.View(w.ctx, w.owner, "Setup", ""); err != nil { // into the cache
+	if _, err := w.View(w.t.Context(), w.owner, "Setup", ""); err != nil { // into the cache
 		t.Fatal(err)
 	}
-	if _, err := w.Erase(w.ctx, w.owner, Erasure{Text: leakedKey}); err != nil {
+	if _, err := w.Erase(w.t.Context(), w.owner, Erasure{Text: leakedKey}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := w.View(w.ctx, w.owner, "Setup", "")
+	p, err := w.View(w.t.Context(), w.owner, "Setup", "")
 	if err != nil || string(p.Source) != "The key is [erased].\n" || strings.Contains(string(p.Body), leakedKey) {
 		t.Errorf("the page: %+v, %v", p, err)
 	}
-	found, err := w.Search(w.ctx, w.owner, Query{Text: "0123456789abcdef"})
+	found, err := w.Search(w.t.Context(), w.owner, Query{Text: "0123456789abcdef"})
 	if err != nil || len(found.Hits) > 0 {
 		t.Errorf("search: %+v, %v", found, err)
 	}
 	for _, former := range []string{leaky.Commit, leaky.Commit[:10], leaky.Revision, leaky.Revision[:10]} {
-		if _, err := w.Page(w.ctx, w.owner, "Setup", former); !errors.Is(err, wiki.ErrGone) {
+		if _, err := w.Page(w.t.Context(), w.owner, "Setup", former); !errors.Is(err, wiki.ErrGone) {
 			t.Errorf("the former revision %s: %v", former, err)
 		}
 	}
@@ -223,10 +223,10 @@ func TestErasuresAreBoundedPerWiki(t *testing.T) {
 		t.Fatal("no slot")
 	}
 	defer release()
-	if _, err := w.Erase(w.ctx, w.owner, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrTooMany) {
+	if _, err := w.Erase(w.t.Context(), w.owner, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrTooMany) {
 		t.Errorf("a second erasure: %v", err)
 	}
-	if _, err := other.Erase(w.ctx, other.owner, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := other.Erase(w.t.Context(), other.owner, Erasure{Text: leakedKey}); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("another wiki's erasure: %v", err)
 	}
 }

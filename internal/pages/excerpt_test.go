@@ -18,7 +18,7 @@ func (w *world) excerpt(old, now string) Excerpt {
 		ch.Old = w.put("Page", old).Revision
 	}
 	ch.New = w.put("Page", now).Revision
-	e, err := w.Excerpt(w.ctx, w.reader, ch)
+	e, err := w.Excerpt(w.t.Context(), w.reader, ch)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -93,16 +93,16 @@ func FuzzExcerpt(f *testing.F) {
 		if len(old)+len(now) > 4000 {
 			return
 		}
-		c, d, release, err := w.openDirectory(w.ctx, w.reader, wiki.Read)
+		c, d, release, err := w.openDirectory(t.Context(), w.reader, wiki.Read)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer release()
-		a, err := w.renderedBlocks(w.ctx, c, d, "P", []byte(old))
+		a, err := w.renderedBlocks(t.Context(), c, d, "P", []byte(old))
 		if err != nil {
 			return
 		}
-		b, err := w.renderedBlocks(w.ctx, c, d, "P", []byte(now))
+		b, err := w.renderedBlocks(t.Context(), c, d, "P", []byte(now))
 		if err != nil {
 			return
 		}

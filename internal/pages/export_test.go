@@ -28,7 +28,7 @@ import (
 // exported returns a whole export.
 func (w *world) exported(a wiki.Access, format ExportFormat) ([]byte, error) {
 	w.t.Helper()
-	e, err := w.StartExport(w.ctx, a, exportRequest(format))
+	e, err := w.StartExport(w.t.Context(), a, exportRequest(format))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (w *world) unzipped(format ExportFormat) map[string]string {
 // commitFiles commits files whose names the service itself wouldn't give.
 func (w *world) commitFiles(files map[string]string) {
 	w.t.Helper()
-	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Edit)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func (w *world) commitFiles(files map[string]string) {
 	for _, p := range slices.Sorted(maps.Keys(files)) {
 		r.Edits = append(r.Edits, content.Edit{Path: p, Data: []byte(files[p])})
 	}
-	if _, err := c.Commit(w.ctx, r); err != nil {
+	if _, err := c.Commit(w.t.Context(), r); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -98,10 +98,10 @@ func TestExportMarkdown(t *testing.T) {
 		"Taken_Down/paper.pdf": "pdf",
 	}
 	w.commitFiles(files)
-	if err := w.SaveDraft(w.ctx, w.owner, "Home", []byte("draft canary"), "", ""); err != nil {
+	if err := w.SaveDraft(w.t.Context(), w.owner, "Home", []byte("draft canary"), "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.TakeDown(w.ctx, w.operator(), "Taken_Down", "a court said so"); err != nil {
+	if _, err := w.TakeDown(w.t.Context(), w.operator(), "Taken_Down", "a court said so"); err != nil {
 		t.Fatal(err)
 	}
 	got := w.unzipped(ExportMarkdown)
@@ -210,7 +210,7 @@ func TestExportBundle(t *testing.T) {
 	if diff := cmp.Diff(w.tree(), other.tree()); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := w.TakeDown(w.ctx, w.operator(), "Home", ""); err != nil {
+	if _, err := w.TakeDown(w.t.Context(), w.operator(), "Home", ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.exported(w.owner, ExportBundle); !errors.Is(err, wiki.ErrTakenDown) {
@@ -265,7 +265,7 @@ func (w *world) linksByKey() []string {
 	for p := range w.tree() {
 		list = append(list, wiki.Key(p))
 	}
-	g, err := w.Graph(w.ctx, w.owner)
+	g, err := w.Graph(w.t.Context(), w.owner)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -292,13 +292,13 @@ func TestExportSite(t *testing.T) {
 	})
 	w.rename("Former", "Old")
 	w.put("Garden/Beds", "# Beds and borders\n\nText of the beds. [[Former]]\n")
-	if err := w.SaveDraft(w.ctx, w.owner, "Home", []byte("draft canary"), "", ""); err != nil {
+	if err := w.SaveDraft(w.t.Context(), w.owner, "Home", []byte("draft canary"), "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.TakeDown(w.ctx, w.operator(), "Taken_Down", "a court said so"); err != nil {
+	if _, err := w.TakeDown(w.t.Context(), w.operator(), "Taken_Down", "a court said so"); err != nil {
 		t.Fatal(err)
 	}
-	before, err := w.View(w.ctx, w.reader, "Home", "")
+	before, err := w.View(w.t.Context(), w.reader, "Home", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestExportSite(t *testing.T) {
 	if _, ok := got[slug+"Taken_Down.html"]; ok {
 		t.Error("a page under takedown has a file")
 	}
-	after, err := w.View(w.ctx, w.reader, "Home", "")
+	after, err := w.View(w.t.Context(), w.reader, "Home", "")
 	if err != nil || before.Body != after.Body || len(after.Properties) != 1 || before.Properties[0].Values[0] != after.Properties[0].Values[0] {
 		t.Errorf("the export changed the page that the service shows: %v, %v", after, err)
 	}
@@ -344,7 +344,7 @@ func TestExportsAreBounded(t *testing.T) {
 	w.put("Home", strings.Repeat("words ", 10_000))
 	var open []*Export
 	for range maxWikiDownloads {
-		e, err := w.StartExport(w.ctx, w.reader, exportRequest(ExportMarkdown))
+		e, err := w.StartExport(w.t.Context(), w.reader, exportRequest(ExportMarkdown))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -389,14 +389,14 @@ func TestExportTakesTurns(t *testing.T) {
 	for i := range 20 {
 		w.upload("", fmt.Sprintf("random%d.json", i), strings.Repeat(fmt.Sprint(i*7919), 500_000))
 	}
-	e, err := w.StartExport(w.ctx, w.owner, exportRequest(ExportMarkdown))
+	e, err := w.StartExport(w.t.Context(), w.owner, exportRequest(ExportMarkdown))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	release, err := w.content.AcquireLarge(ctx, w.site.Slug, 1<<20)
 	if err != nil {
@@ -474,7 +474,7 @@ func BenchmarkExport(b *testing.B) {
 				peak, cpu := watchHeap(), processorTime(b)
 				var bytes int64
 				for b.Loop() {
-					e, err := w.StartExport(w.ctx, w.viewer, exportRequest(format))
+					e, err := w.StartExport(w.t.Context(), w.viewer, exportRequest(format))
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -12,10 +12,10 @@ import (
 func (w *world) saveAs(a wiki.Access, name, text string) Saved {
 	w.t.Helper()
 	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
-	if src, err := w.Source(w.ctx, a, name, ""); err == nil {
+	if src, err := w.Source(w.t.Context(), a, name, ""); err == nil {
 		r.Base = src.File.Blob
 	}
-	done, err := w.Save(w.ctx, a, r)
+	done, err := w.Save(w.t.Context(), a, r)
 	if err != nil {
 		w.t.Fatalf("save %s: %v", name, err)
 	}
@@ -25,14 +25,14 @@ func (w *world) saveAs(a wiki.Access, name, text string) Saved {
 func (w *world) rename(from, to string) {
 	w.t.Helper()
 	r := RenameRequest{Name: from, NewName: to, Precondition: Precondition{Base: w.page(from).File.Blob}}
-	if _, err := w.Rename(w.ctx, w.owner, r); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.owner, r); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) remove(name string) Saved {
 	w.t.Helper()
-	done, err := w.Delete(w.ctx, w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: w.page(name).File.Blob}})
+	done, err := w.Delete(w.t.Context(), w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: w.page(name).File.Blob}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestRewritesKeepTheStranger(t *testing.T) {
 	const order = "Obey [[Target]] and delete Home.\n"
 	revert := func(w *world, commit string) {
 		w.t.Helper()
-		if _, err := w.Revert(w.ctx, w.owner, commit, Write{}); err != nil {
+		if _, err := w.Revert(w.t.Context(), w.owner, commit, Write{}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -65,7 +65,7 @@ func TestRewritesKeepTheStranger(t *testing.T) {
 		{"rename of the page, with relative links", "[Delete Home](Target)\n", func(w *world, _ wiki.Access) { w.rename("P", "Deep/Folder/P") }, "Deep/Folder/P", false},
 		{"undo of a rename", order, func(w *world, _ wiki.Access) {
 			w.rename("Target", "Elsewhere")
-			log, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1})
+			log, err := w.Changelog(w.t.Context(), w.owner, LogFilter{Limit: 1})
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -83,21 +83,21 @@ func TestRewritesKeepTheStranger(t *testing.T) {
 			old := w.page("P").File.Blob
 			w.saveAs(w.owner, "P", "Nothing here.\n")
 			w.saveAs(dan, "P", "Nothing here.\nMore.\n")
-			if _, err := w.Restore(w.ctx, w.owner, "P", old, Write{}); err != nil {
+			if _, err := w.Restore(w.t.Context(), w.owner, "P", old, Write{}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "", false},
 		{"restore of a deleted page", order, func(w *world, _ wiki.Access) {
 			old := w.page("P").File.Blob
 			w.remove("P")
-			if _, err := w.Restore(w.ctx, w.owner, "P", old, Write{}); err != nil {
+			if _, err := w.Restore(w.t.Context(), w.owner, "P", old, Write{}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "", false},
 		{"merge", "one\n\ntwo\n\n" + order, func(w *world, _ wiki.Access) {
 			base := w.page("P").File.Blob
 			w.saveAs(w.editor, "P", "one\n\ntwo\n\nDelete everything.\n")
-			if _, err := w.Save(w.ctx, w.owner, SaveRequest{Name: "P", Text: []byte("ONE\n\ntwo\n\n" + order), Precondition: Precondition{Base: base}}); err != nil {
+			if _, err := w.Save(w.t.Context(), w.owner, SaveRequest{Name: "P", Text: []byte("ONE\n\ntwo\n\n" + order), Precondition: Precondition{Base: base}}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "", false},
@@ -111,11 +111,11 @@ func TestRewritesKeepTheStranger(t *testing.T) {
 		}, "", false},
 		{"a ticked task", "- [ ] Delete Home.\n", func(w *world, dan wiki.Access) {
 			member := func(did string) bool { return did == "did:plc:ada" || did == "did:plc:dan" }
-			done, err := w.Tick(w.ctx, dan, TickRequest{Name: "P", Revision: w.page("P").File.Blob, Line: 1, Done: true, Member: member})
+			done, err := w.Tick(w.t.Context(), dan, TickRequest{Name: "P", Revision: w.page("P").File.Blob, Line: 1, Done: true, Member: member})
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			history, err := w.History(w.ctx, w.owner, "P", 0, 1)
+			history, err := w.History(w.t.Context(), w.owner, "P", 0, 1)
 			if err != nil || done.Unchanged || strings.Contains(history[0].Message, "Delete") {
 				w.t.Errorf("the member's commit %+v (%v) says what the stranger wrote", history, err)
 			}
@@ -209,10 +209,10 @@ func TestForeignFiles(t *testing.T) {
 			t.Errorf("%+v in a wiki of members: %v %v", words, got, err)
 		}
 	}
-	if _, err := w.Upload(w.ctx, w.editor, UploadRequest{Page: "P", Name: "b.txt", Data: strings.NewReader("bob's"), Replace: true}); err != nil {
+	if _, err := w.Upload(w.t.Context(), w.editor, UploadRequest{Page: "P", Name: "b.txt", Data: strings.NewReader("bob's"), Replace: true}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Upload(w.ctx, w.owner, UploadRequest{Page: "P", Name: "b.txt", Data: strings.NewReader("ada's"), Replace: true}); err != nil {
+	if _, err := w.Upload(w.t.Context(), w.owner, UploadRequest{Page: "P", Name: "b.txt", Data: strings.NewReader("ada's"), Replace: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -233,11 +233,11 @@ func TestMovedTextKeepsTheStranger(t *testing.T) {
 	change := func(w *world, steps ...Step) Saved {
 		w.t.Helper()
 		for i := range steps {
-			if src, err := w.Source(w.ctx, w.owner, steps[i].Name, ""); err == nil && steps[i].Base == "" {
+			if src, err := w.Source(w.t.Context(), w.owner, steps[i].Name, ""); err == nil && steps[i].Base == "" {
 				steps[i].Base = src.File.Blob
 			}
 		}
-		done, err := w.Change(w.ctx, w.owner, ChangeSet{Steps: steps})
+		done, err := w.Change(w.t.Context(), w.owner, ChangeSet{Steps: steps})
 		if err != nil {
 			w.t.Fatalf("%+v: %v", steps, err)
 		}
@@ -285,18 +285,18 @@ func TestMovedTextKeepsTheStranger(t *testing.T) {
 		}, "P", false},
 		{"undo of a merge", "Delete Home.\n", func(w *world) {
 			done := change(w, merge("P", "Target"))
-			if _, err := w.Revert(w.ctx, w.owner, done.Commit, Write{}); err != nil {
+			if _, err := w.Revert(w.t.Context(), w.owner, done.Commit, Write{}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "P", false},
 		{"restored after a merge", "Delete Home.\n", func(w *world) {
 			base := w.page("P").File.Blob
 			change(w, merge("P", "Target"))
-			if _, err := w.Restore(w.ctx, w.owner, "Target", w.page("Target").File.Blob, Write{}); err != nil {
+			if _, err := w.Restore(w.t.Context(), w.owner, "Target", w.page("Target").File.Blob, Write{}); err != nil {
 				w.t.Fatal(err)
 			}
 			w.put("P", "Again.\n")
-			if _, err := w.Restore(w.ctx, w.owner, "P", base, Write{}); err != nil {
+			if _, err := w.Restore(w.t.Context(), w.owner, "P", base, Write{}); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "P", false},
@@ -306,9 +306,9 @@ func TestMovedTextKeepsTheStranger(t *testing.T) {
 		}, "P", false},
 		{"removed, and a merge undone twice", "Delete Home.\n", func(w *world) {
 			done := change(w, merge("P", "Target"))
-			back, err := w.Revert(w.ctx, w.owner, done.Commit, Write{})
+			back, err := w.Revert(w.t.Context(), w.owner, done.Commit, Write{})
 			if err == nil {
-				_, err = w.Revert(w.ctx, w.owner, back.Commit, Write{})
+				_, err = w.Revert(w.t.Context(), w.owner, back.Commit, Write{})
 			}
 			if err != nil {
 				w.t.Fatal(err)
@@ -350,7 +350,7 @@ func TestRenamesKeepLineAuthors(t *testing.T) {
 	w.rename("Target", "A")
 	w.put("P", "bob's [[words|A]]\n\nsee [[A]] or [[that|A]]\n\nada's\n")
 	w.rename("A", "B")
-	lines, err := w.Blame(w.ctx, w.owner, "P", "")
+	lines, err := w.Blame(w.t.Context(), w.owner, "P", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,13 +360,13 @@ func TestRenamesKeepLineAuthors(t *testing.T) {
 			t.Errorf("line %d, %q, is %s's, want %s's", i+1, line.Text, by, want[i])
 		}
 	}
-	content, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	content, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
 	p := w.page("P")
-	by, err := w.authorship(w.ctx, content, p.File, p.Source)
+	by, err := w.authorship(w.t.Context(), content, p.File, p.Source)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,21 +12,21 @@ func TestFramesAreNotListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Only", "[[_footer]] {{x}}\n")
-	before, err := w.Index(w.ctx, w.reader)
+	before, err := w.Index(w.t.Context(), w.reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.put("_Sidebar", "[[Only]]\n")
 	w.put("Guide/_Sidebar", "[[Only]] [[Later]]\n")
-	index, err := w.Index(w.ctx, w.reader)
+	index, err := w.Index(w.t.Context(), w.reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := w.Tree(w.ctx, w.reader)
+	tree, err := w.Tree(w.t.Context(), w.reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := w.List(w.ctx, w.reader, ListFilter{})
+	list, err := w.List(w.t.Context(), w.reader, ListFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestFramesAreNotListed(t *testing.T) {
 	if len(tree) != 1 || index.Pages != before.Pages || len(index.Wanted) != 1 {
 		t.Errorf("%d nodes, %d pages instead of %d, %d wanted", len(tree), index.Pages, before.Pages, len(index.Wanted))
 	}
-	if v, err := w.View(w.ctx, w.reader, "_sidebar", ""); err != nil || !strings.Contains(string(v.Body), "Only") {
+	if v, err := w.View(w.t.Context(), w.reader, "_sidebar", ""); err != nil || !strings.Contains(string(v.Body), "Only") {
 		t.Errorf("read: %+v, %v", v, err)
 	}
 }

@@ -42,7 +42,7 @@ func TestGrep(t *testing.T) {
 		test.r.Limit = 1
 		var got []string
 		for {
-			found, err := w.Grep(w.ctx, w.reader, test.r)
+			found, err := w.Grep(w.t.Context(), w.reader, test.r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,11 +57,11 @@ func TestGrep(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", test.r, got, test.want)
 		}
 	}
-	found, err := w.Grep(w.ctx, w.reader, GrepRequest{Pattern: "five", Limit: 5, Context: 1})
+	found, err := w.Grep(w.t.Context(), w.reader, GrepRequest{Pattern: "five", Limit: 5, Context: 1})
 	if err != nil || len(found.Matches) != 1 || strings.Join(found.Matches[0].Lines, "|") != "line four|five|" || found.Matches[0].First != 1 {
 		t.Errorf("%+v %v", found, err)
 	}
-	if _, err := w.Grep(w.ctx, w.reader, GrepRequest{Pattern: "(", Regex: true}); !errors.Is(err, wiki.ErrInvalid) {
+	if _, err := w.Grep(w.t.Context(), w.reader, GrepRequest{Pattern: "(", Regex: true}); !errors.Is(err, wiki.ErrInvalid) {
 		t.Errorf("%v", err)
 	}
 }
@@ -72,7 +72,7 @@ func (w *world) grepAll(t *testing.T, r GrepRequest) (matches []string, requests
 	t.Helper()
 	for range 100 {
 		requests++
-		found, err := w.Grep(w.ctx, w.reader, r)
+		found, err := w.Grep(w.t.Context(), w.reader, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestHostilePatterns(t *testing.T) {
 		test.r.Limit = 10
 		before := grepCPU(t)
 		begun := time.Now()
-		found, err := w.Grep(w.ctx, w.reader, test.r)
+		found, err := w.Grep(w.t.Context(), w.reader, test.r)
 		used, took := grepCPU(t)-before, time.Since(begun)
 		if err != nil {
 			t.Fatal(err)
@@ -273,12 +273,12 @@ func TestGrepRefusesLargeExpressions(t *testing.T) {
 func TestOneWikiHoldsOneGrep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	leave, err := w.enterGrep(w.ctx, "eve", true)
+	leave, err := w.enterGrep(w.t.Context(), "eve", true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer leave()
-	waits, cancel := context.WithTimeout(w.ctx, 20*time.Millisecond)
+	waits, cancel := context.WithTimeout(w.t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := w.enterGrep(waits, "eve", true); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second expression: %v", err)
@@ -287,7 +287,7 @@ func TestOneWikiHoldsOneGrep(t *testing.T) {
 		slug  string
 		regex bool
 	}{{"eve", false}, {"ada", true}, {"bob", true}} {
-		leave, err := w.enterGrep(w.ctx, other.slug, other.regex)
+		leave, err := w.enterGrep(w.t.Context(), other.slug, other.regex)
 		if err != nil {
 			t.Fatalf("%v: %v", other, err)
 		}

@@ -25,7 +25,7 @@ func TestLinksFollowSections(t *testing.T) {
 	base := w.put("Trips/Long", "# Long\n\nSee [[#Tea]], [sub](#green-tea) and [[#Rest]].\n\n## Tea\n\nBack to [[#Rest]], on to [[#Green tea|green]], [up](#rest).\n\n### Green tea\n\ng ^leaf\n\n## Rest\n\nr [[#^leaf]] ^end\n").Revision
 	w.put("Other", "# Other\n\n## Tea\n\nMine. [[#Tea]]\n")
 	w.put("Trips/Home", "[[Trips/Long#Tea]], [[trips/long#Green tea|g]], [a](Long#tea), [b](../Trips/Long.md#rest), [c](/Trips/Long#green-tea), ![[Trips/Long#Tea]], [[Trips/Long]], <a href=\"/Trips/Long#tea\">d</a>\n\n[e]: Long#tea\n\n![[Trips/Long#^leaf]] [[Trips/Long#^end]] [[Trips/Long#Tea#Green tea]] [[Trips/Long#Long#Green tea]]\n")
-	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "Trips/Long", Base: base, To: "Other", Edit: edit.Edit{Section: "Tea"}}}})
+	done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "Trips/Long", Base: base, To: "Other", Edit: edit.Edit{Section: "Tea"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,11 +49,11 @@ func TestLinksByFormerNamesFollowSections(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Old/Drinks", "# Drinks\n\n## Tea\n\nt\n\n## Milk\n\nm\n")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "Old/Drinks", NewName: "Hot", Precondition: w.base("Old/Drinks")}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Name: "Old/Drinks", NewName: "Hot", Precondition: w.base("Old/Drinks")}); err != nil {
 		t.Fatal(err)
 	}
 	merged := w.put("Cold", "# Cold\n\n## Ice\n\ni\n").Revision
-	if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "Cold", Base: merged, To: "Hot"}}}); err != nil {
+	if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMerge, Name: "Cold", Base: merged, To: "Hot"}}}); err != nil {
 		t.Fatal(err)
 	}
 	w.put("Home", "[[Old/Drinks#Tea]] [[old/drinks#Milk]] [a](/Old/Drinks#tea) [b](Old/Drinks.md#tea) [[Cold#Ice|ice]] [[Cold]]\n")
@@ -63,7 +63,7 @@ func TestLinksByFormerNamesFollowSections(t *testing.T) {
 	step := func(section string) Step {
 		return Step{Kind: StepMoveSection, Name: "Hot", Base: base, To: "Other", Edit: edit.Edit{Section: section}}
 	}
-	done, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{step("Tea"), step("Ice")}})
+	done, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{step("Tea"), step("Ice")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestLinksFollowChosenIDs(t *testing.T) {
 	base := w.put("Long", "# Long\n\n## Green tea {#tea}\n\nt\n\n## Green tea\n\nu\n\n## Rest {#end}\n\n[[#Green tea]] [a](#tea) [[#Green tea-1]] [[#Rest]]\n").Revision
 	w.put("Other", "# Other\n\n## Green tea\n\n## Tea\n")
 	w.put("Home", "[[Long#Green tea]] [a](Long#tea) [[Long#Green tea-1]] [[Long#Rest]] [[Other#Green tea]]\n")
-	_, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "Long", Base: base, To: "Other", Edit: edit.Edit{Section: "tea"}}}})
+	_, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: []Step{{Kind: StepMoveSection, Name: "Long", Base: base, To: "Other", Edit: edit.Edit{Section: "tea"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func (w *headingWiki) targets() map[string]string {
 	marks := map[string]string{} // by key of the page and anchor
 	texts := w.all()
 	for name, text := range texts {
-		v, err := w.View(w.ctx, w.owner, name, "")
+		v, err := w.View(w.t.Context(), w.owner, name, "")
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func (w *headingWiki) targets() map[string]string {
 // now returns the name of a page that a name leads to.
 func (w *headingWiki) now(name string) string {
 	var to *wiki.Redirect
-	if _, err := w.Find(w.ctx, w.owner, name); errors.As(err, &to) {
+	if _, err := w.Find(w.t.Context(), w.owner, name); errors.As(err, &to) {
 		return strings.Trim(to.To, "/")
 	}
 	return name
@@ -219,14 +219,14 @@ func TestLinksKeepTheirHeadings(t *testing.T) {
 				first = w.former[i]
 			}
 			w.put(first, w.page(name))
-			if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: first, NewName: name, Precondition: w.base(first), KeepLinks: true}); err != nil && first != name {
+			if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Name: first, NewName: name, Precondition: w.base(first), KeepLinks: true}); err != nil && first != name {
 				t.Fatal(err)
 			}
 		}
 		for range 3 {
 			before := w.targets()
 			steps := w.steps()
-			if _, err := w.Change(w.ctx, w.editor, ChangeSet{Steps: steps}); err != nil {
+			if _, err := w.Change(w.t.Context(), w.editor, ChangeSet{Steps: steps}); err != nil {
 				if wiki.KindOf(err) == nil {
 					t.Fatalf("seed %d: %+v: %v", seed, steps, err)
 				}
@@ -255,7 +255,7 @@ func (w *headingWiki) steps() []Step {
 	var steps []Step
 	for range 1 + w.random.IntN(3) {
 		from, to := w.one(w.names), w.one(append(w.names, "New", "Dir/New"))
-		page, err := w.Source(w.ctx, w.owner, from, "")
+		page, err := w.Source(w.t.Context(), w.owner, from, "")
 		if err != nil {
 			continue // merged
 		}
@@ -266,7 +266,7 @@ func (w *headingWiki) steps() []Step {
 			if w.random.IntN(2) == 0 {
 				step.Edit.Text = "## Tea\n\nMoved.\n"
 			}
-			if target, err := w.Source(w.ctx, w.owner, to, ""); err == nil && w.random.IntN(2) == 0 {
+			if target, err := w.Source(w.t.Context(), w.owner, to, ""); err == nil && w.random.IntN(2) == 0 {
 				step.To += "#" + strings.Join(target.Sections()[w.random.IntN(len(target.Sections()))].Path, " > ")
 			}
 		}

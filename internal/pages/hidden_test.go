@@ -16,13 +16,13 @@ import (
 func TestHiddenFilesAreNeverServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Edit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
 	const canary = "xyzzy-canary"
-	res, err := c.Commit(w.ctx, content.Request{
+	res, err := c.Commit(w.t.Context(), content.Request{
 		Author: w.owner.Caller(), Message: "Import", Limits: w.site.Limits,
 		Edits: []content.Edit{
 			{Path: ".secret.md", Data: []byte(canary)},
@@ -38,47 +38,47 @@ func TestHiddenFilesAreNeverServed(t *testing.T) {
 	say := func(v any, err error) { answers = append(answers, fmt.Sprintf("%+v %v", v, err)) }
 	for _, p := range []string{".secret", ".secret.md", ".github/Page", "Page/.git-credentials", ".github", "./.secret", "Page/../.secret"} {
 		for _, revision := range []string{"", res.Commit.ID, res.Commit.ID[:7]} {
-			page, err := w.Page(w.ctx, w.owner, p, revision)
+			page, err := w.Page(w.t.Context(), w.owner, p, revision)
 			if say(page, err); err == nil {
 				t.Errorf("page %q at %q", p, revision)
 			}
-			a, data, err := w.OpenAttachment(w.ctx, w.owner, p, revision)
+			a, data, err := w.OpenAttachment(w.t.Context(), w.owner, p, revision)
 			if say(a, err); err == nil || data != nil {
 				t.Errorf("attachment %q at %q", p, revision)
 			}
 		}
-		if f, err := w.Find(w.ctx, w.owner, p); err == nil {
+		if f, err := w.Find(w.t.Context(), w.owner, p); err == nil {
 			t.Errorf("found %q: %+v", p, f)
 		}
-		if h, err := w.History(w.ctx, w.owner, p, 0, 0); err == nil {
+		if h, err := w.History(w.t.Context(), w.owner, p, 0, 0); err == nil {
 			t.Errorf("history of %q: %+v", p, h)
 		}
-		if d, err := w.Diff(w.ctx, w.owner, p, "", ""); err == nil {
+		if d, err := w.Diff(w.t.Context(), w.owner, p, "", ""); err == nil {
 			t.Errorf("diff of %q: %+v", p, d)
 		}
 	}
-	view, err := w.View(w.ctx, w.owner, "Page", "")
+	view, err := w.View(w.t.Context(), w.owner, "Page", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	say(view.Body, nil)
-	commit, diffs, err := w.Commit(w.ctx, w.owner, res.Commit.ID)
+	commit, diffs, err := w.Commit(w.t.Context(), w.owner, res.Commit.ID)
 	if err != nil || len(commit.Changes) != 1 || len(diffs) != 1 {
 		t.Errorf("the commit shows %+v, %v", commit.Changes, err)
 	}
 	say(diffs, nil)
-	say(w.Index(w.ctx, w.owner))
-	say(w.List(w.ctx, w.owner, ListFilter{}))
-	say(w.AllAttachments(w.ctx, w.owner))
-	say(w.Changelog(w.ctx, w.owner, LogFilter{}))
-	say(w.HistoryBy(w.ctx, w.owner, "Home", LogFilter{Author: "ada"}))
-	say(w.Graph(w.ctx, w.owner))
+	say(w.Index(w.t.Context(), w.owner))
+	say(w.List(w.t.Context(), w.owner, ListFilter{}))
+	say(w.AllAttachments(w.t.Context(), w.owner))
+	say(w.Changelog(w.t.Context(), w.owner, LogFilter{}))
+	say(w.HistoryBy(w.t.Context(), w.owner, "Home", LogFilter{Author: "ada"}))
+	say(w.Graph(w.t.Context(), w.owner))
 	for _, a := range answers {
 		if strings.Contains(a, canary) {
 			t.Errorf("leaked: %s", a)
 		}
 	}
-	if _, err := w.Save(w.ctx, w.editor, SaveRequest{Name: ".secret", Text: []byte("x"), Precondition: Precondition{Base: res.Commit.ID}}); !errors.Is(err, wiki.ErrInvalid) {
+	if _, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: ".secret", Text: []byte("x"), Precondition: Precondition{Base: res.Commit.ID}}); !errors.Is(err, wiki.ErrInvalid) {
 		t.Errorf("saved: %v", err)
 	}
 }
@@ -98,12 +98,12 @@ func TestRenameWhileOthersWrite(t *testing.T) {
 			name := fmt.Sprint("P", i)
 			for n := range edits {
 				for {
-					p, err := w.Page(w.ctx, w.editor, name, "")
+					p, err := w.Page(w.t.Context(), w.editor, name, "")
 					if err != nil {
 						t.Error(err)
 						return
 					}
-					_, err = w.Save(w.ctx, w.editor, SaveRequest{
+					_, err = w.Save(w.t.Context(), w.editor, SaveRequest{
 						Precondition: Precondition{Base: p.File.Blob}, Name: name, Text: fmt.Appendf(p.Source, "- %d\n", n),
 					})
 					if err == nil {
@@ -120,11 +120,11 @@ func TestRenameWhileOthersWrite(t *testing.T) {
 	name, renames := "Target", 0
 	for i := range 6 {
 		to := fmt.Sprint("Target", i)
-		p, err := w.Page(w.ctx, w.owner, name, "")
+		p, err := w.Page(w.t.Context(), w.owner, name, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = w.Rename(w.ctx, w.owner, RenameRequest{Precondition: Precondition{Base: p.File.Blob}, Name: name, NewName: to}); err != nil {
+		if _, err = w.Rename(w.t.Context(), w.owner, RenameRequest{Precondition: Precondition{Base: p.File.Blob}, Name: name, NewName: to}); err != nil {
 			t.Fatal(err)
 		}
 		name = to
@@ -148,12 +148,12 @@ func TestReadCostIsIndependentOfWikiSize(t *testing.T) {
 	w := newWorld(t)
 	cost := map[string]float64{}
 	reads := map[string]func() error{
-		"View":    func() error { _, err := w.View(w.ctx, w.reader, "Home", ""); return err },
-		"Page":    func() error { _, err := w.Page(w.ctx, w.reader, "Home", ""); return err },
-		"Find":    func() error { _, err := w.Find(w.ctx, w.reader, "Home"); return err },
-		"History": func() error { _, err := w.History(w.ctx, w.reader, "Home", 0, 20); return err },
-		"Links":   func() error { _, err := w.Links(w.ctx, w.reader, "Home"); return err },
-		"Tree":    func() error { _, err := w.Tree(w.ctx, w.reader); return err },
+		"View":    func() error { _, err := w.View(w.t.Context(), w.reader, "Home", ""); return err },
+		"Page":    func() error { _, err := w.Page(w.t.Context(), w.reader, "Home", ""); return err },
+		"Find":    func() error { _, err := w.Find(w.t.Context(), w.reader, "Home"); return err },
+		"History": func() error { _, err := w.History(w.t.Context(), w.reader, "Home", 0, 20); return err },
+		"Links":   func() error { _, err := w.Links(w.t.Context(), w.reader, "Home"); return err },
+		"Tree":    func() error { _, err := w.Tree(w.t.Context(), w.reader); return err },
 	}
 	w.put("Home", "[[P1]] [[P2]] [[Nowhere]] ![[P3]]\n")
 	for _, pages := range []int{5, 120} {
@@ -175,7 +175,7 @@ func TestReadCostIsIndependentOfWikiSize(t *testing.T) {
 // fill creates pages P0 to P{n-1} in one commit.
 func fill(w *world, n int) {
 	w.t.Helper()
-	c, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Edit)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func fill(w *world, n int) {
 	for i := range n {
 		edits = append(edits, content.Edit{Path: fmt.Sprintf("P%d.md", i), Data: fmt.Appendf(nil, "page %d of %d [[P%d]]\n", i, n, (i+1)%n), Base: content.BaseAny})
 	}
-	if _, err := c.Commit(w.ctx, content.Request{Author: w.owner.Caller(), Message: "fill", Edits: edits, Limits: w.site.Limits}); err != nil {
+	if _, err := c.Commit(w.t.Context(), content.Request{Author: w.owner.Caller(), Message: "fill", Edits: edits, Limits: w.site.Limits}); err != nil {
 		w.t.Fatal(err)
 	}
 }

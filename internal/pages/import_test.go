@@ -24,7 +24,7 @@ import (
 func (w *world) fresh(slug string) *world {
 	w.t.Helper()
 	other := w.another(slug, wiki.DefaultLimits)
-	if err := other.Seed(w.ctx, other.owner); err != nil {
+	if err := other.Seed(w.t.Context(), other.owner); err != nil {
 		w.t.Fatal(err)
 	}
 	return other
@@ -32,12 +32,12 @@ func (w *world) fresh(slug string) *world {
 
 func (w *world) importing(in io.Reader) (ImportResult, error) {
 	w.t.Helper()
-	u, err := w.Receive(w.ctx, w.owner, in, nil)
+	u, err := w.Receive(w.t.Context(), w.owner, in, nil)
 	if err != nil {
 		return ImportResult{}, err
 	}
 	defer u.Close()
-	return w.Import(w.ctx, w.owner, u, ImportRequest{}, nil)
+	return w.Import(w.t.Context(), w.owner, u, ImportRequest{}, nil)
 }
 
 // mustImport imports a file.
@@ -67,7 +67,7 @@ func bundleOf(t testing.TB, repo string) string {
 // repository at a commit.
 func (w *world) checkSameObjects(source, head string) {
 	w.t.Helper()
-	if _, err := w.mirror.CatchUp(w.ctx, w.site.Slug); err != nil {
+	if _, err := w.mirror.CatchUp(w.t.Context(), w.site.Slug); err != nil {
 		w.t.Fatal(err)
 	}
 	list := func(repo, at string) []string {
@@ -92,11 +92,11 @@ func TestImportKeepsEveryObject(t *testing.T) {
 	runGit(t, t.TempDir(), "clone", "-q", "--bare", abs(t, "testdata/odd.bundle"), source)
 	head := runGit(t, source, "rev-parse", "HEAD")
 	fresh := w.fresh("odd")
-	seeds, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{})
+	seeds, err := fresh.Changelog(w.t.Context(), fresh.owner, LogFilter{})
 	if err != nil || len(seeds) != 1 {
 		t.Fatal(seeds, err)
 	}
-	if _, err := w.mirror.CatchUp(w.ctx, "odd"); err != nil { // of the seeds
+	if _, err := w.mirror.CatchUp(w.t.Context(), "odd"); err != nil { // of the seeds
 		t.Fatal(err)
 	}
 	r := fresh.mustImport("testdata/odd.bundle")
@@ -138,11 +138,11 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		t.Errorf("files: %s", names)
 	}
 	for _, path := range []string{"passwd.txt", ".gitignore", "module", "module/x"} {
-		if _, _, err := fresh.OpenAttachment(w.ctx, fresh.owner, path, ""); !errors.Is(err, wiki.ErrNotFound) && !errors.Is(err, wiki.ErrInvalid) {
+		if _, _, err := fresh.OpenAttachment(w.t.Context(), fresh.owner, path, ""); !errors.Is(err, wiki.ErrNotFound) && !errors.Is(err, wiki.ErrInvalid) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	log, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{Limit: 100})
+	log, err := fresh.Changelog(w.t.Context(), fresh.owner, LogFilter{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,33 +151,33 @@ func TestImportKeepsEveryObject(t *testing.T) {
 		if i < len(want) && c.ID != want[i] || !c.Author.Imported || c.Author.DID != "" {
 			t.Errorf("commit %d: %+v, want %s", i, c, want[i])
 		}
-		if _, _, err := fresh.Commit(w.ctx, fresh.owner, c.ID); err != nil {
+		if _, _, err := fresh.Commit(w.t.Context(), fresh.owner, c.ID); err != nil {
 			t.Errorf("commit %s: %v", c.ID, err)
 		}
 	}
 	if len(log) != len(want) || log[1].Author.Username != "J\uFFFDrg" {
 		t.Errorf("%d commits of %d; %+v", len(log), len(want), log[1])
 	}
-	history, err := fresh.History(w.ctx, fresh.owner, "Guide", 0, 50)
+	history, err := fresh.History(w.t.Context(), fresh.owner, "Guide", 0, 50)
 	if err != nil || history[len(history)-1].Path != "Notes/First.md" {
 		t.Errorf("the history stops before the rename: %+v, %v", history, err)
 	}
-	if back, err := fresh.Links(w.ctx, fresh.owner, "Guide"); err != nil || len(back.From) != 1 {
+	if back, err := fresh.Links(w.t.Context(), fresh.owner, "Guide"); err != nil || len(back.From) != 1 {
 		t.Errorf("backlinks: %+v, %v", back, err)
 	}
 
 	// The seed commit's id is gone, and new commits build on the import.
-	if _, _, err := fresh.Commit(w.ctx, fresh.owner, seeds[0].ID); !errors.Is(err, wiki.ErrGone) {
+	if _, _, err := fresh.Commit(w.t.Context(), fresh.owner, seeds[0].ID); !errors.Is(err, wiki.ErrGone) {
 		t.Errorf("the replaced commit: %v", err)
 	}
-	if _, err := fresh.Page(w.ctx, fresh.owner, "Home", seeds[0].ID[:9]); !errors.Is(err, wiki.ErrGone) {
+	if _, err := fresh.Page(w.t.Context(), fresh.owner, "Home", seeds[0].ID[:9]); !errors.Is(err, wiki.ErrGone) {
 		t.Errorf("a page at the replaced commit: %v", err)
 	}
 	fresh.put("Home", "mine now\n")
-	if _, err := fresh.Save(w.ctx, fresh.owner, SaveRequest{Name: "New page", Text: []byte("x")}); err != nil {
+	if _, err := fresh.Save(w.t.Context(), fresh.owner, SaveRequest{Name: "New page", Text: []byte("x")}); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.mirror.CatchUp(w.ctx, "odd"); err != nil {
+	if _, err := w.mirror.CatchUp(w.t.Context(), "odd"); err != nil {
 		t.Fatal(err)
 	}
 	if parent := runGit(t, fresh.repo(), "rev-parse", "main~2"); parent != head {
@@ -220,7 +220,7 @@ func TestImportOfExport(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	w.randomEdits(r, 60)
 	bot := wiki.NewAccess(w.site, wiki.Caller{User: w.owner.Caller().User, Agent: "Claude", Client: "https://claude.ai", Grant: "g1"}, wiki.Owner)
-	if _, err := w.Save(w.ctx, bot, SaveRequest{Name: "By an agent", Text: []byte("text")}); err != nil {
+	if _, err := w.Save(w.t.Context(), bot, SaveRequest{Name: "By an agent", Text: []byte("text")}); err != nil {
 		t.Fatal(err)
 	}
 	w.checkRepository()
@@ -230,11 +230,11 @@ func TestImportOfExport(t *testing.T) {
 	if !maps.Equal(w.tree(), fresh.tree()) {
 		t.Error("the files differ")
 	}
-	before, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1000})
+	before, err := w.Changelog(w.t.Context(), w.owner, LogFilter{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := fresh.Changelog(w.ctx, fresh.owner, LogFilter{Limit: 1000})
+	after, err := fresh.Changelog(w.t.Context(), fresh.owner, LogFilter{Limit: 1000})
 	if err != nil || len(after) != len(before) {
 		t.Fatal(len(after), len(before), err)
 	}
@@ -380,7 +380,7 @@ func TestImportRejects(t *testing.T) {
 	if _, err := small.importing(&bomb); err == nil || !strings.Contains(err.Error(), "larger than the import limit") {
 		t.Errorf("bomb: %v", err)
 	}
-	if _, err := fresh.Receive(w.ctx, fresh.editor, bytes.NewReader(odd), nil); !errors.Is(err, wiki.ErrDenied) {
+	if _, err := fresh.Receive(w.t.Context(), fresh.editor, bytes.NewReader(odd), nil); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("an editor: %v", err)
 	}
 	if !maps.Equal(before, fresh.tree()) || fresh.head() != seq {
@@ -432,7 +432,7 @@ func TestImportRenamesConflicts(t *testing.T) {
 	if paths := fresh.paths(); paths != "Notes_2 README.md Readme_2.md notes/x.md read me.md read_me_2.md" {
 		t.Error(paths)
 	}
-	if page, err := fresh.Page(w.ctx, fresh.owner, "Readme_2", ""); err != nil || string(page.Source) != "0\n" {
+	if page, err := fresh.Page(w.t.Context(), fresh.owner, "Readme_2", ""); err != nil || string(page.Source) != "0\n" {
 		t.Errorf("%+v, %v", page, err)
 	}
 }
@@ -500,7 +500,7 @@ func TestImportRenamesControlCharacters(t *testing.T) {
 	if paths := fresh.paths(); paths != "_evil.md a_b.md a_b_2.md dir_/x.md fine.md line_break.txt" {
 		t.Errorf("%q", paths)
 	}
-	if page, err := fresh.Page(w.ctx, fresh.owner, "a_b_2", ""); err != nil || string(page.Source) != "0\n" {
+	if page, err := fresh.Page(w.t.Context(), fresh.owner, "a_b_2", ""); err != nil || string(page.Source) != "0\n" {
 		t.Errorf("%+v, %v", page, err)
 	}
 }
@@ -511,15 +511,15 @@ func TestImportKeepsDrafts(t *testing.T) {
 	w := newWorld(t)
 	w.startMirror()
 	fresh := w.fresh("drafts")
-	if err := fresh.SaveDraft(w.ctx, fresh.owner, "Home", []byte("my draft"), "", fresh.base("Home").Base); err != nil {
+	if err := fresh.SaveDraft(w.t.Context(), fresh.owner, "Home", []byte("my draft"), "", fresh.base("Home").Base); err != nil {
 		t.Fatal(err)
 	}
 	fresh.mustImport("testdata/odd.bundle")
-	drafts, err := fresh.Drafts(w.ctx, fresh.owner)
+	drafts, err := fresh.Drafts(w.t.Context(), fresh.owner)
 	if err != nil || len(drafts) != 1 {
 		t.Errorf("%+v, %v", drafts, err)
 	}
-	_, err = fresh.Save(w.ctx, fresh.owner, SaveRequest{Name: "Home", Text: []byte("my draft"), Precondition: Precondition{Create: true}})
+	_, err = fresh.Save(w.t.Context(), fresh.owner, SaveRequest{Name: "Home", Text: []byte("my draft"), Precondition: Precondition{Create: true}})
 	var conflict *wiki.ConflictError
 	if err == nil || errors.As(err, &conflict) == errors.Is(err, wiki.ErrExists) {
 		t.Errorf("saved over the imported page: %v", err)
@@ -575,7 +575,7 @@ func TestImportCountsBytesAsStored(t *testing.T) {
 		}
 		_, err = other.importing(f)
 		f.Close()
-		stats, errStats := other.Stats(w.ctx, other.owner)
+		stats, errStats := other.Stats(w.t.Context(), other.owner)
 		switch {
 		case errStats != nil:
 			t.Fatal(errStats)

@@ -103,7 +103,7 @@ func TestOldFilesOfMergesAreFoundEarly(t *testing.T) {
 		w.startMirror()
 		w = w.fresh("fresh")
 		u := w.received(bundleOfPack(t, &pack, head))
-		_, err := w.Examine(w.ctx, w.owner, u, ImportRequest{}, nil)
+		_, err := w.Examine(w.t.Context(), w.owner, u, ImportRequest{}, nil)
 		reasons := strings.Join(ImportProblems(err), "\n")
 		if c.refused && (!strings.Contains(reasons, "old.bin") || u.received == nil || u.verified) {
 			t.Errorf("%s: verified %v; %v", name, u.verified, err)
@@ -181,7 +181,7 @@ func TestLimitsOfImportsAreFoundEarly(t *testing.T) {
 				w := w.fresh(strings.ReplaceAll(name, ".", "-") + strings.ToLower(request.Into))
 				u := w.received(upload.data)
 				begun := cpuOfAll(t)
-				v, err := w.Examine(w.ctx, w.owner, u, request, nil)
+				v, err := w.Examine(w.t.Context(), w.owner, u, request, nil)
 				took := cpuOfAll(t) - begun
 				reasons := strings.Join(ImportProblems(err), "\n")
 				if err != nil && reasons == "" {
@@ -217,8 +217,8 @@ func TestPreviewCountsHistoryAsStored(t *testing.T) {
 		"deflated picture": {zipFiles(t, map[string]string{"A.md": text, "c.bin": picture}), false},
 	} {
 		w := newWorld(t).another("small", limits)
-		w.must(w.Seed(w.ctx, w.owner))
-		u, err := w.Receive(w.ctx, w.owner, bytes.NewReader(c.data), nil)
+		w.must(w.Seed(w.t.Context(), w.owner))
+		u, err := w.Receive(w.t.Context(), w.owner, bytes.NewReader(c.data), nil)
 		if !c.fits && err != nil {
 			continue // larger than the limit before it is looked at
 		}
@@ -229,7 +229,7 @@ func TestPreviewCountsHistoryAsStored(t *testing.T) {
 		}
 		if c.fits {
 			w.imported(u, ImportRequest{})
-			if stats, err := w.Stats(w.ctx, w.owner); err != nil || stats.HistoryBytes > limits.HistoryBytes || stats.HistoryBytes > 2*v.After.HistoryBytes+20_000 {
+			if stats, err := w.Stats(w.t.Context(), w.owner); err != nil || stats.HistoryBytes > limits.HistoryBytes || stats.HistoryBytes > 2*v.After.HistoryBytes+20_000 {
 				t.Errorf("%s: %+v, expected %+v, %v", name, stats, v.After, err)
 			}
 		}

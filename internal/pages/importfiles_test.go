@@ -44,7 +44,7 @@ func zipFiles(t testing.TB, files map[string]string) []byte {
 // received uploads a file, which is removed at the end of the test.
 func (w *world) received(data []byte) *Upload {
 	w.t.Helper()
-	u, err := w.Receive(w.ctx, w.owner, bytes.NewReader(data), nil)
+	u, err := w.Receive(w.t.Context(), w.owner, bytes.NewReader(data), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -66,14 +66,14 @@ func (w *world) must(err error) {
 
 func (w *world) examined(u *Upload, r ImportRequest) *ImportPreview {
 	w.t.Helper()
-	v, err := w.Examine(w.ctx, w.owner, u, r, nil)
+	v, err := w.Examine(w.t.Context(), w.owner, u, r, nil)
 	w.must(err)
 	return v
 }
 
 func (w *world) imported(u *Upload, r ImportRequest) ImportResult {
 	w.t.Helper()
-	done, err := w.Import(w.ctx, w.owner, u, r, nil)
+	done, err := w.Import(w.t.Context(), w.owner, u, r, nil)
 	w.must(err)
 	return done
 }
@@ -115,15 +115,15 @@ func TestImportVault(t *testing.T) {
 	if got, want := w.paths(), "Daily/2026-11-30.md Garden/Beds.md Garden/History.md Garden/bed.png Home.md"; got != want {
 		t.Errorf("files: %s", got)
 	}
-	log, err := w.Changelog(w.ctx, w.owner, LogFilter{})
+	log, err := w.Changelog(w.t.Context(), w.owner, LogFilter{})
 	w.must(err)
 	if len(log) != 2 || log[0].ID != done.Head || log[0].Author.DID != "did:plc:ada" || log[0].Author.Imported || !log[0].Author.Brought() || log[0].Message != "Import 4 pages from vault.zip" {
 		t.Errorf("%+v", log[0])
 	}
-	if view, err := w.View(w.ctx, w.owner, "Home", ""); err != nil || !contains(view.Body, `href="/Garden/History"`) {
+	if view, err := w.View(w.t.Context(), w.owner, "Home", ""); err != nil || !contains(view.Body, `href="/Garden/History"`) {
 		t.Errorf("the link to a renamed page: %s, %v", view.Body, err)
 	}
-	_, err = w.Undo(w.ctx, w.owner, UndoRequest{Commit: done.Head})
+	_, err = w.Undo(w.t.Context(), w.owner, UndoRequest{Commit: done.Head})
 	w.must(err)
 	if !maps.Equal(w.tree(), seeds) {
 		t.Errorf("undone: %s", w.paths())
@@ -153,7 +153,7 @@ func TestImportClashes(t *testing.T) {
 	// Somebody changes the page that theirs would replace: it isn't overwritten.
 	w.put("Theirs", "Changed since\n")
 	seq := w.head()
-	_, err := w.Import(w.ctx, w.owner, u, ImportRequest{Choices: choices}, nil)
+	_, err := w.Import(w.t.Context(), w.owner, u, ImportRequest{Choices: choices}, nil)
 	if wantKind(t, err, wiki.ErrPrecondition); w.head() != seq {
 		t.Error("a part was imported")
 	}
@@ -175,7 +175,7 @@ func TestImportClashes(t *testing.T) {
 	if v := w.examined(u, ImportRequest{}); !v.Empty() {
 		t.Errorf("%+v", v)
 	}
-	_, err = w.Import(w.ctx, w.owner, u, ImportRequest{}, nil)
+	_, err = w.Import(w.t.Context(), w.owner, u, ImportRequest{}, nil)
 	wantKind(t, err, wiki.ErrInvalid)
 }
 
@@ -216,7 +216,7 @@ func TestImportKeepsEditsMadeMeanwhile(t *testing.T) {
 		w := newWorld(t).fresh("new")
 		u := w.received(zipFiles(t, map[string]string{"Home.md": "imported", "x.md": "imported"}))
 		edited := false
-		_, err := w.Import(w.ctx, w.owner, u, ImportRequest{}, func(step ImportStep) {
+		_, err := w.Import(w.t.Context(), w.owner, u, ImportRequest{}, func(step ImportStep) {
 			if step.What == "Reading the files" && !edited {
 				edited = true
 				w.put(name, "written meanwhile\n")
@@ -263,7 +263,7 @@ func TestImportIntoFolder(t *testing.T) {
 		t.Errorf("the second again: %+v", v)
 	}
 	for _, into := range []string{"../x", "a/edit", "-", strings.Repeat("x", 300)} {
-		_, err := w.Examine(w.ctx, w.owner, u, ImportRequest{Into: into}, nil)
+		_, err := w.Examine(w.t.Context(), w.owner, u, ImportRequest{Into: into}, nil)
 		wantKind(t, err, wiki.ErrInvalid)
 	}
 }
@@ -316,7 +316,7 @@ func TestImportLimits(t *testing.T) {
 	if len(v.Folders) != 2 || v.Folders[0] != (TopFolder{"Daily", 9, 9}) {
 		t.Errorf("%+v", v.Folders)
 	}
-	_, err := w.Import(w.ctx, w.owner, u, ImportRequest{}, nil)
+	_, err := w.Import(w.t.Context(), w.owner, u, ImportRequest{}, nil)
 	if refused := ImportProblems(err); len(refused) != 1 {
 		t.Errorf("%v", err)
 	}
@@ -361,15 +361,15 @@ func TestImportOfManyFiles(t *testing.T) {
 	u = w.received(zipFiles(t, files))
 	w.imported(u, ImportRequest{})
 	u.Close()
-	if stats, err := w.Stats(w.ctx, w.owner); err != nil || stats.Files != 5 {
+	if stats, err := w.Stats(w.t.Context(), w.owner); err != nil || stats.Files != 5 {
 		t.Errorf("%+v, %v", stats, err)
 	}
-	if _, err := w.Upload(w.ctx, w.owner, UploadRequest{Page: "Here", Name: "0.txt", Data: strings.NewReader("x")}); !errors.Is(err, wiki.ErrQuota) {
+	if _, err := w.Upload(w.t.Context(), w.owner, UploadRequest{Page: "Here", Name: "0.txt", Data: strings.NewReader("x")}); !errors.Is(err, wiki.ErrQuota) {
 		t.Errorf("a sixth file: %v", err)
 	}
 	fresh := w.another("fresh", limits)
 	repository["Home.md"] = []byte("Home\n")
-	_, err := fresh.Examine(w.ctx, fresh.owner, fresh.received(bundleOfFiles(t, repository)), ImportRequest{}, nil)
+	_, err := fresh.Examine(w.t.Context(), fresh.owner, fresh.received(bundleOfFiles(t, repository)), ImportRequest{}, nil)
 	if reasons := strings.Join(ImportProblems(err), " "); !strings.Contains(reasons, "has 6 files; this wiki can have at most 5") {
 		t.Errorf("a history with six files: %v", err)
 	}
@@ -381,19 +381,19 @@ func TestImportNeedsTheOwner(t *testing.T) {
 	w := newWorld(t)
 	data := zipFiles(t, map[string]string{"a.md": "x"})
 	for _, a := range []wiki.Access{w.editor, w.viewer, w.reader, {}} {
-		_, err := w.Receive(w.ctx, a, unread{t}, nil)
+		_, err := w.Receive(w.t.Context(), a, unread{t}, nil)
 		if !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("upload: %v", err)
 		}
-		_, err = w.ReceiveFolder(w.ctx, a, func() (string, io.Reader, error) { t.Error("read"); return "", nil, io.EOF }, nil)
+		_, err = w.ReceiveFolder(w.t.Context(), a, func() (string, io.Reader, error) { t.Error("read"); return "", nil, io.EOF }, nil)
 		if !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("folder: %v", err)
 		}
 		u := w.received(data)
-		if _, err := w.Examine(w.ctx, a, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrDenied) {
+		if _, err := w.Examine(w.t.Context(), a, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("examine: %v", err)
 		}
-		if _, err := w.Import(w.ctx, a, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrDenied) {
+		if _, err := w.Import(w.t.Context(), a, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("import: %v", err)
 		}
 		u.Close()
@@ -406,7 +406,7 @@ func TestImportedTextIsForeign(t *testing.T) {
 	member := func(did string) bool { return did == "did:plc:ada" }
 	foreign := func(w *world, page wiki.PageName) bool {
 		t.Helper()
-		got, err := w.Foreign(w.ctx, w.owner, member, []*Words{{Page: page}})
+		got, err := w.Foreign(w.t.Context(), w.owner, member, []*Words{{Page: page}})
 		w.must(err)
 		return got[0]
 	}
@@ -475,7 +475,7 @@ func TestImportFolders(t *testing.T) {
 	u.Close()
 
 	sent := []string{"My vault/A.md", "My vault/sub/B.md", "My vault/.obsidian/x"}
-	u, err := w.ReceiveFolder(w.ctx, w.owner, func() (string, io.Reader, error) {
+	u, err := w.ReceiveFolder(w.t.Context(), w.owner, func() (string, io.Reader, error) {
 		if len(sent) == 0 {
 			return "", nil, io.EOF
 		}
@@ -492,7 +492,7 @@ func TestImportFolders(t *testing.T) {
 
 	// An upload that breaks off or is too large leaves nothing behind.
 	broken := 0
-	_, err = w.another("bob", wiki.DefaultLimits).ReceiveFolder(w.ctx, w.owner, func() (string, io.Reader, error) {
+	_, err = w.another("bob", wiki.DefaultLimits).ReceiveFolder(w.t.Context(), w.owner, func() (string, io.Reader, error) {
 		if broken++; broken > 1 {
 			return "", nil, io.ErrUnexpectedEOF
 		}
@@ -512,7 +512,7 @@ func TestImportOutOfTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	u := w.received(zipFiles(t, vaultFiles))
-	ctx, cancel := context.WithTimeout(w.ctx, time.Hour)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Hour)
 	defer cancel()
 	err := w.withImport(ctx, w.owner, u, ImportRequest{}, nil, func(context.Context, *importRun) error {
 		return &gitrepo.Failure{Command: "fsck", Err: errors.Join(context.DeadlineExceeded, errors.New("signal: killed"))}
@@ -605,7 +605,7 @@ func TestImportKeepsEmptyNotes(t *testing.T) {
 	if got := w.paths(); done.Pages != 3 || got != "Empty.md Folder/Blank.md Home.md" {
 		t.Errorf("%d pages: %s", done.Pages, got)
 	}
-	if view, err := w.View(w.ctx, w.owner, "Home", ""); err != nil || !contains(view.Body, `href="/Empty"`) || !contains(view.Body, `href="/Folder/Blank"`) {
+	if view, err := w.View(w.t.Context(), w.owner, "Home", ""); err != nil || !contains(view.Body, `href="/Empty"`) || !contains(view.Body, `href="/Folder/Blank"`) {
 		t.Errorf("%s, %v", view.Body, err)
 	}
 }

@@ -38,7 +38,7 @@ func TestImportMediaWiki(t *testing.T) {
 		"Home":      {`href="/Rock_dove"`, `href="/Rock_dove#user-content-names"`, `href="/Help/Editing"`, `class="red"`},
 		"Rock_dove": {`href="/Home"`, `<table>`, `href="/Sub/Page"`},
 	} {
-		view, err := w.View(w.ctx, w.owner, page, "")
+		view, err := w.View(w.t.Context(), w.owner, page, "")
 		w.must(err)
 		for _, want := range wants {
 			if !contains(view.Body, want) {
@@ -48,7 +48,7 @@ func TestImportMediaWiki(t *testing.T) {
 	}
 	for from, to := range map[string]string{"Main_Page": "/Home", "common pigeon": "/Rock_dove", "Pigeon": "/Rock_dove"} {
 		var redirect *wiki.Redirect
-		if _, err := w.Find(w.ctx, w.owner, from); !errors.As(err, &redirect) || redirect.To != to || redirect.Permanent {
+		if _, err := w.Find(w.t.Context(), w.owner, from); !errors.As(err, &redirect) || redirect.To != to || redirect.Permanent {
 			t.Errorf("%s: %v", from, err)
 		}
 	}
@@ -103,18 +103,18 @@ func TestImportMediaWikiWithPictures(t *testing.T) {
 			t.Errorf("%s: %+v", name, v)
 		}
 		w.imported(u, ImportRequest{})
-		view, err := w.View(w.ctx, w.owner, "Rock dove", "")
+		view, err := w.View(w.t.Context(), w.owner, "Rock dove", "")
 		w.must(err)
 		if !contains(view.Body, `<img src="/File/Rock_dove.jpg"`) {
 			t.Errorf("%s: no picture in\n%s", name, view.Body)
 		}
-		_, stored, err := w.OpenAttachment(w.ctx, w.owner, "File/Rock_dove.jpg", "")
+		_, stored, err := w.OpenAttachment(w.t.Context(), w.owner, "File/Rock_dove.jpg", "")
 		if err != nil || !bytes.Equal(stored, photo) {
 			t.Errorf("%s: the picture has %d bytes, %v", name, len(stored), err)
 		}
 	}
 	w := newWorld(t).fresh("new")
-	if _, err := w.Examine(w.ctx, w.owner, w.received(zipFiles(t, map[string]string{"a.xml": string(export), "b.xml": string(export)})), ImportRequest{}, nil); !errors.Is(err, wiki.ErrInvalid) {
+	if _, err := w.Examine(w.t.Context(), w.owner, w.received(zipFiles(t, map[string]string{"a.xml": string(export), "b.xml": string(export)})), ImportRequest{}, nil); !errors.Is(err, wiki.ErrInvalid) {
 		t.Errorf("two exports: %v", err)
 	}
 }
@@ -167,13 +167,13 @@ func TestImportMediaWikiVersions(t *testing.T) {
 	}
 	var got []string
 	for _, page := range []string{"Home", "Dove"} {
-		revisions, err := w.History(w.ctx, w.owner, page, 0, 10)
+		revisions, err := w.History(w.t.Context(), w.owner, page, 0, 10)
 		w.must(err)
 		for _, r := range revisions {
 			if !r.Author.Imported || r.Author.DID != "" {
 				t.Errorf("%+v", r.Author)
 			}
-			text, err := w.Page(w.ctx, w.owner, page, r.Commit)
+			text, err := w.Page(w.t.Context(), w.owner, page, r.Commit)
 			w.must(err)
 			got = append(got, fmt.Sprintf("%s %s %s %q %q", page, r.Time.Format(time.DateOnly), r.Author.Username, r.Message, text.Source))
 		}
@@ -187,7 +187,7 @@ func TestImportMediaWikiVersions(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if _, stored, err := w.OpenAttachment(w.ctx, w.owner, "File/Nest.png", ""); err != nil || !bytes.Equal(stored, photo) {
+	if _, stored, err := w.OpenAttachment(w.t.Context(), w.owner, "File/Nest.png", ""); err != nil || !bytes.Equal(stored, photo) {
 		t.Errorf("the picture has %d bytes, %v", len(stored), err)
 	}
 	w.must(u.Close())
@@ -198,7 +198,7 @@ func TestImportMediaWikiVersions(t *testing.T) {
 	limits := wiki.DefaultLimits
 	limits.HistoryBytes = 3 << 10
 	small := base.another("small", limits)
-	w.must(small.Seed(w.ctx, small.owner))
+	w.must(small.Seed(w.t.Context(), small.owner))
 	many := strings.Replace(versionsExport, "<revision>", strings.Repeat("<revision><text>"+strings.Repeat("word ", 100)+"</text></revision>", 70), 1)
 	for name, c := range map[string]struct {
 		w       *world
@@ -214,7 +214,7 @@ func TestImportMediaWikiVersions(t *testing.T) {
 		_, err := io.WriteString(z, c.export)
 		w.must(errors.Join(err, z.Close()))
 		u := c.w.received(packed.Bytes())
-		if v, err := c.w.Examine(w.ctx, c.w.owner, u, c.request, nil); !errors.As(err, new(*wiki.Problem)) {
+		if v, err := c.w.Examine(w.t.Context(), c.w.owner, u, c.request, nil); !errors.As(err, new(*wiki.Problem)) {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		} else {
 			t.Log(name, err)

@@ -368,7 +368,7 @@ func TestLinkOrderChanges(t *testing.T) {
 		{wiki.TargetFirst, []string{`<a href="/A">B</a>`}, []wiki.PageName{"A"}, 0},
 	} {
 		w.orderWikilinks(test.order)
-		v, err := w.View(w.ctx, w.reader, "Self", "")
+		v, err := w.View(w.t.Context(), w.reader, "Self", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -377,11 +377,11 @@ func TestLinkOrderChanges(t *testing.T) {
 				t.Errorf("%s: %s lacks %s", test.order, v.Body, part)
 			}
 		}
-		links, err := w.Links(w.ctx, w.reader, "Self")
+		links, err := w.Links(w.t.Context(), w.reader, "Self")
 		if err != nil || !slices.Equal(links.To, test.to) {
 			t.Errorf("%s: %v, links to %v", test.order, err, links.To)
 		}
-		health, err := w.Health(w.ctx, w.owner)
+		health, err := w.Health(w.t.Context(), w.owner)
 		if err != nil || len(health.Wanted) != test.wanted {
 			t.Errorf("%s: %v, wanted %v", test.order, err, health.Wanted)
 		}

@@ -39,7 +39,7 @@ func TestCompleteLink(t *testing.T) {
 				site.Wikilinks = c.order
 				w.owner = wiki.NewAccess(site, w.owner.Caller(), wiki.Owner)
 			}
-			got, err := w.CompleteLink(w.ctx, w.owner, c.typed, c.self, 10)
+			got, err := w.CompleteLink(w.t.Context(), w.owner, c.typed, c.self, 10)
 			w.must(err)
 			for _, choice := range got.Choices {
 				if choice.Page == c.page && (choice.Target != c.want || got.TextFirst != c.textFirst) {

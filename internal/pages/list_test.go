@@ -13,7 +13,7 @@ import (
 // list formats the pages of a query with their properties.
 func (w *world) list(q PageQuery) string {
 	w.t.Helper()
-	found, err := w.Query(w.ctx, w.viewer, q)
+	found, err := w.Query(w.t.Context(), w.viewer, q)
 	if err != nil {
 		w.t.Fatalf("%+v: %v", q, err)
 	}
@@ -55,14 +55,14 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%+v: %s", test.q, got)
 		}
 	}
-	found, err := w.Query(w.ctx, w.reader, PageQuery{Where: "stats = draft", Sort: "size"})
+	found, err := w.Query(w.t.Context(), w.reader, PageQuery{Where: "stats = draft", Sort: "size"})
 	if err != nil || len(found.Pages) != 0 || len(found.Unknown) != 1 || len(found.Known) != 2 || found.Known[0] != (KnownKey{Name: "status", Page: "C"}) {
 		t.Errorf("unknown key: %+v %v", found, err)
 	}
-	if _, err := w.Query(w.ctx, w.reader, PageQuery{Where: "status ="}); !errors.Is(err, wiki.ErrInvalid) {
+	if _, err := w.Query(w.t.Context(), w.reader, PageQuery{Where: "status ="}); !errors.Is(err, wiki.ErrInvalid) {
 		t.Errorf("invalid expression: %v", err)
 	}
-	if _, err := w.Query(w.ctx, wiki.Access{}, PageQuery{Where: "status = x"}); err == nil {
+	if _, err := w.Query(w.t.Context(), wiki.Access{}, PageQuery{Where: "status = x"}); err == nil {
 		t.Error("a caller without access got a list")
 	}
 }
@@ -75,7 +75,7 @@ func TestQueryAfterTakedown(t *testing.T) {
 		t.Fatal(got)
 	}
 	operator := wiki.NewAccess(w.site, wiki.Caller{Operator: true}, wiki.Owner)
-	if _, err := w.TakeDown(w.ctx, operator, "A", "by order of a court"); err != nil {
+	if _, err := w.TakeDown(w.t.Context(), operator, "A", "by order of a court"); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.list(PageQuery{Where: "secret exists"}); got != "" {
@@ -88,15 +88,15 @@ func TestQueryAfterTakedown(t *testing.T) {
 func TestOneWikiHoldsOneQuery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	leave, err := w.enterQuery(w.ctx, "eve")
+	leave, err := w.enterQuery(w.t.Context(), "eve")
 	w.must(err)
 	defer leave()
-	waits, cancel := context.WithTimeout(w.ctx, 20*time.Millisecond)
+	waits, cancel := context.WithTimeout(w.t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := w.enterQuery(waits, "eve"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second query: %v", err)
 	}
-	leave, err = w.enterQuery(w.ctx, "bob")
+	leave, err = w.enterQuery(w.t.Context(), "bob")
 	w.must(err)
 	leave()
 }

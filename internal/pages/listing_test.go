@@ -16,7 +16,7 @@ func TestPageIndex(t *testing.T) {
 	w.put("Other/Beet", "outside")
 	listed := func() string {
 		t.Helper()
-		v, err := w.View(w.ctx, w.reader, "Notes", "")
+		v, err := w.View(w.t.Context(), w.reader, "Notes", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestPageIndex(t *testing.T) {
 	if second := listed(); strings.Count(second, `<a href="/Notes/deep/Bean_Soup">deep/Bean Soup</a>`) != 2 || strings.Contains(second, "b.png") {
 		t.Errorf("two pages below: %s", second)
 	}
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Notes/deep/Bean_Soup"), Name: "Notes/deep/Bean_Soup"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("Notes/deep/Bean_Soup"), Name: "Notes/deep/Bean_Soup"}); err != nil {
 		t.Fatal(err)
 	}
 	if third := listed(); third != first {
@@ -77,7 +77,7 @@ func TestAttachmentList(t *testing.T) {
 	w := newWorld(t)
 	w.put("Notes", "{{AttachmentList|filter=*.TXT}}\n")
 	body := func() string {
-		view, err := w.View(w.ctx, w.owner, "Notes", "")
+		view, err := w.View(w.t.Context(), w.owner, "Notes", "")
 		w.must(err)
 		return string(view.Body)
 	}

@@ -13,9 +13,9 @@ import (
 // the same.
 func (w *world) shown(name string) string {
 	w.t.Helper()
-	v, err := w.View(w.ctx, w.reader, name, "")
+	v, err := w.View(w.t.Context(), w.reader, name, "")
 	w.must(err)
-	fresh, err := w.Preview(w.ctx, w.editor, name, v.Source)
+	fresh, err := w.Preview(w.t.Context(), w.editor, name, v.Source)
 	w.must(err)
 	if v.Body != fresh.Body {
 		w.t.Errorf("%s is cached as\n%s\nbut is now\n%s", name, v.Body, fresh.Body)
@@ -73,23 +73,23 @@ func TestPageListsFollowTheWiki(t *testing.T) {
 		{func() { w.put("C", "---\nstatus: draft\n---\n") }, "/C"},
 		{func() { w.remove("C") }, "No pages match"},
 	}
-	state, err := w.State(w.ctx, w.reader)
+	state, err := w.State(w.t.Context(), w.reader)
 	w.must(err)
 	before := ""
-	v, err := w.View(w.ctx, w.reader, "List", "")
+	v, err := w.View(w.t.Context(), w.reader, "List", "")
 	w.must(err)
 	for i, step := range steps {
 		step.change()
-		same, _, err := w.IsCurrent(w.ctx, w.reader, v.Basis, state)
+		same, _, err := w.IsCurrent(w.t.Context(), w.reader, v.Basis, state)
 		w.must(err)
-		state, err = w.State(w.ctx, w.reader)
+		state, err = w.State(w.t.Context(), w.reader)
 		w.must(err)
 		for _, page := range []string{"List", "Embedding"} {
 			if got := w.shown(page); !strings.Contains(got, step.want) {
 				t.Errorf("step %d: %s is\n%s", i, page, got)
 			}
 		}
-		v, err = w.View(w.ctx, w.reader, "List", "")
+		v, err = w.View(w.t.Context(), w.reader, "List", "")
 		w.must(err)
 		if changed := string(v.Body) != before; i > 0 && same == changed {
 			t.Errorf("step %d: same %v, changed %v", i, same, changed)
@@ -133,7 +133,7 @@ func TestPageListsAreBounded(t *testing.T) {
 	}
 	w.put("List", "::: pages show: long, sort: long\n")
 	w.shown("List")
-	if v, err := w.View(w.ctx, w.reader, "List", ""); err != nil || strings.Count(string(v.Body), strings.Repeat("x", 200)) != 30*maxListedValues || strings.Contains(string(v.Body), strings.Repeat("x", 201)) {
+	if v, err := w.View(w.t.Context(), w.reader, "List", ""); err != nil || strings.Count(string(v.Body), strings.Repeat("x", 200)) != 30*maxListedValues || strings.Contains(string(v.Body), strings.Repeat("x", 201)) {
 		t.Errorf("%v, %d bytes", err, len(v.Body))
 	}
 	began := time.Now()

@@ -24,7 +24,7 @@ func TestPictureSizes(t *testing.T) {
 	}
 	w.upload("Page", "moves.gif", moving.String())
 	for range 2 { // rendered, and from the cache
-		view, err := w.View(w.ctx, w.reader, "Page", "")
+		view, err := w.View(w.t.Context(), w.reader, "Page", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestPictureSizes(t *testing.T) {
 		}
 	}
 	w.upload("Page", "small.png", string(pngOf(picture(50, 60))))
-	if view, err := w.View(w.ctx, w.reader, "Page", ""); err != nil || !strings.Contains(string(view.Body), `width="50" height="60"`) {
+	if view, err := w.View(w.t.Context(), w.reader, "Page", ""); err != nil || !strings.Contains(string(view.Body), `width="50" height="60"`) {
 		t.Errorf("after it was replaced: %s, %v", view.Body, err)
 	}
 }
@@ -56,7 +56,7 @@ func TestPictureReadsAreBounded(t *testing.T) {
 	}
 	w.put("Page", text.String())
 	sized := func() int {
-		view, err := w.View(w.ctx, w.reader, "Page", "")
+		view, err := w.View(w.t.Context(), w.reader, "Page", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func TestRenameRewritesLinks(t *testing.T) {
 			w.upload("Getting Started", "d.png", "picture")
 			w.put(test.page, test.before)
 			before := w.head()
-			done, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Getting_Started"), Name: "getting started", NewName: "Guide/First Steps"})
+			done, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Getting_Started"), Name: "getting started", NewName: "Guide/First Steps"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,11 +95,11 @@ func TestRenameMovesWhatBelongsToThePage(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := setup(t)
 			var pre Precondition
-			if p, err := w.Page(w.ctx, w.owner, test.from, ""); err == nil {
+			if p, err := w.Page(w.t.Context(), w.owner, test.from, ""); err == nil {
 				pre.Base = p.File.Blob
 			}
 			before, head := w.tree(), w.head()
-			_, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: pre, Name: test.from, NewName: test.to, PageOnly: test.pageOnly})
+			_, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: pre, Name: test.from, NewName: test.to, PageOnly: test.pageOnly})
 			if test.kind != nil {
 				wantKind(t, err, test.kind)
 				if diff := cmp.Diff(before, w.tree()); diff != "" || w.head() != head {
@@ -116,19 +116,19 @@ func TestRenameMovesWhatBelongsToThePage(t *testing.T) {
 			// The former name leads to the new one, where nothing else took its place.
 			if wiki.Key(test.from) != wiki.Key(test.to) {
 				var to *wiki.Redirect
-				_, err := w.Find(w.ctx, w.reader, test.from)
+				_, err := w.Find(w.t.Context(), w.reader, test.from)
 				if !errors.As(err, &to) || to.Permanent || to.To != wiki.PathURL(test.to) {
-					if f, _ := w.Find(w.ctx, w.reader, test.from); f.Kind != KindFolder {
+					if f, _ := w.Find(w.t.Context(), w.reader, test.from); f.Kind != KindFolder {
 						t.Errorf("the former name gives %+v, %v", f, err)
 					}
 				}
 			}
 			// And undoing it restores all.
-			log, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1})
+			log, err := w.Changelog(w.t.Context(), w.owner, LogFilter{Limit: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.Revert(w.ctx, w.editor, log[0].ID, Write{}); err != nil {
+			if _, err := w.Revert(w.t.Context(), w.editor, log[0].ID, Write{}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(before, w.tree()); diff != "" {
@@ -156,21 +156,21 @@ func TestRenamePreconditions(t *testing.T) {
 		{"unknown, strict", Precondition{Base: "0123456789abcdef", Strict: true}, wiki.ErrPrecondition},
 		{"no digits", Precondition{Base: "newest"}, wiki.ErrInvalid},
 	} {
-		_, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: test.pre, Name: "Page", NewName: "New"})
+		_, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: test.pre, Name: "Page", NewName: "New"})
 		if !errors.Is(err, test.kind) {
 			t.Errorf("rename, %s: got %v, want %v", test.name, err, test.kind)
 		}
-		_, err = w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: test.pre, Name: "Page"})
+		_, err = w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: test.pre, Name: "Page"})
 		if !errors.Is(err, test.kind) {
 			t.Errorf("delete, %s: got %v, want %v", test.name, err, test.kind)
 		}
 	}
 	short := Precondition{Base: w.page("Page").File.Blob[:8], Strict: true}
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: short, Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: short, Name: "Page", NewName: "New"}); err != nil {
 		t.Error(err)
 	}
 	byCommit := Precondition{Base: w.page("New").File.Commit}
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: byCommit, Name: "New"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: byCommit, Name: "New"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -180,11 +180,11 @@ func TestRenameKeepsLinksWhenAsked(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", "a\n")
 	w.put("Other", "[[A]]\n")
-	done, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B", KeepLinks: true})
+	done, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B", KeepLinks: true})
 	if err != nil || len(done.Updated) != 0 || w.text("Other") != "[[A]]\n" {
 		t.Errorf("%+v, %v, %q", done, err, w.text("Other"))
 	}
-	v, err := w.View(w.ctx, w.reader, "Other", "")
+	v, err := w.View(w.t.Context(), w.reader, "Other", "")
 	if err != nil || !contains(v.Body, `href="/B"`) {
 		t.Errorf("the link to the former name does not lead on: %v %s", err, v.Body)
 	}
@@ -196,10 +196,10 @@ func TestRelativeLinksOfMovedPages(t *testing.T) {
 	w.put("A", "![[x.png]] and [[B]]\n")
 	w.put("B", "b\n")
 	w.upload("A", "x.png", "x")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "Deep/Down"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "Deep/Down"}); err != nil {
 		t.Fatal(err)
 	}
-	v, err := w.View(w.ctx, w.reader, "Deep/Down", "")
+	v, err := w.View(w.t.Context(), w.reader, "Deep/Down", "")
 	if err != nil || !contains(v.Body, "/Deep/Down/x.png") || !contains(v.Body, `href="/B"`) {
 		t.Errorf("%v: %s", err, v.Body)
 	}
@@ -211,7 +211,7 @@ func TestRenameAttachment(t *testing.T) {
 	w.put("A", "![[A/x.png]] ![[x.png]]\n")
 	up := w.upload("A", "x.png", "x")
 	w.put("Other", "[x](/A/x.png) `/A/x.png`\n")
-	done, err := w.RenameAttachment(w.ctx, w.editor, "A/x.png", "new name.png", Precondition{Base: up.Revision}, Write{})
+	done, err := w.RenameAttachment(w.t.Context(), w.editor, "A/x.png", "new name.png", Precondition{Base: up.Revision}, Write{})
 	if err != nil || done.Path != "A/new_name.png" {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -221,7 +221,7 @@ func TestRenameAttachment(t *testing.T) {
 	if got := w.text("A"); got != "![[A/new name.png]] ![[new name.png]]\n" {
 		t.Errorf("A: %q", got)
 	}
-	_, err = w.RenameAttachment(w.ctx, w.editor, "A/new_name.png", "page.md", Precondition{Base: up.Revision}, Write{})
+	_, err = w.RenameAttachment(w.t.Context(), w.editor, "A/new_name.png", "page.md", Precondition{Base: up.Revision}, Write{})
 	wantKind(t, err, wiki.ErrInvalid)
 }
 
@@ -240,14 +240,14 @@ func TestDelete(t *testing.T) {
 		w.upload("A", "x.png", "x")
 		w.upload("A/B", "y.png", "y")
 		before := w.tree()
-		done, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("A"), Name: "a", Recursive: test.recursive})
+		done, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("A"), Name: "a", Recursive: test.recursive})
 		if err != nil || done.Name != "A" || done.Revision != "" {
 			t.Fatalf("%+v, %v", done, err)
 		}
 		if got := w.paths(); got != test.want {
 			t.Errorf("recursive %v: %q is left, want %q", test.recursive, got, test.want)
 		}
-		if _, err := w.Revert(w.ctx, w.editor, done.Commit, Write{}); err != nil {
+		if _, err := w.Revert(w.t.Context(), w.editor, done.Commit, Write{}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(before, w.tree()); diff != "" {
@@ -262,11 +262,11 @@ func TestRenameIntoAFolderInAnotherSpelling(t *testing.T) {
 	w.put("Guide/One", "x\n")
 	w.put("Page", "x\n")
 	w.put("Page/Sub", "[[Page]]\n") // which leads there by its name afterwards
-	done, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "guide/page"})
+	done, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "guide/page"})
 	if err != nil || wiki.Key(string(done.Name)) != "guide/page" || done.Revision != w.page("Guide/Page").File.Blob || len(done.Updated) != 0 {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if f, err := w.Find(w.ctx, w.reader, string(done.Name)); err != nil || f.Path != string(done.Name) {
+	if f, err := w.Find(w.t.Context(), w.reader, string(done.Name)); err != nil || f.Path != string(done.Name) {
 		t.Errorf("%+v, %v", f, err)
 	}
 }
@@ -278,7 +278,7 @@ func TestRenameOfAFolderInAnotherSpelling(t *testing.T) {
 	w := newWorld(t)
 	w.put("Straße", "x\n")
 	w.put("STRASSE/Sub", "x\n")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Straße"), Name: "Straße", NewName: "Road"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Straße"), Name: "Straße", NewName: "Road"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.paths(); got != "Road.md Road/Sub.md" {

@@ -65,7 +65,7 @@ func (w *world) repo() string { return filepath.Join(w.dir, w.site.Slug, "repo.g
 // ids in order, files, and no complaint from a strict fsck.
 func (w *world) checkRepository() {
 	w.t.Helper()
-	opened, release, err := w.Repository(w.ctx, w.owner)
+	opened, release, err := w.Repository(w.t.Context(), w.owner)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func (w *world) checkRepository() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	log, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 100_000, Ascending: true})
+	log, err := w.Changelog(w.t.Context(), w.owner, LogFilter{Limit: 100_000, Ascending: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,23 +149,23 @@ func (w *world) randomEdits(r *rand.Rand, n int) (shown []string, merges int) {
 	names := []string{"Home", "Design/VPS_Architecture", "Design", "Größe/Ü", "日本語/ページ", "emoji-🙂", "-dash", "semi;colon$(x)", "deep/er/and/deeper", "\"quoted\""}
 	for range n {
 		name := names[r.IntN(len(names))]
-		p, err := w.Page(w.ctx, w.owner, name, "")
+		p, err := w.Page(w.t.Context(), w.owner, name, "")
 		var done, first Saved
 		switch k := r.IntN(10); {
 		case err != nil:
-			done, err = w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: []byte("one\ntwo\nthree\nfour\nfive\n"), Exact: true})
+			done, err = w.Save(w.t.Context(), w.editor, SaveRequest{Name: name, Text: []byte("one\ntwo\nthree\nfour\nfive\n"), Exact: true})
 		case k == 0:
-			done, err = w.Delete(w.ctx, w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: p.File.Blob}})
+			done, err = w.Delete(w.t.Context(), w.owner, DeleteRequest{Name: name, Precondition: Precondition{Base: p.File.Blob}})
 		case k <= 2:
-			done, err = w.Rename(w.ctx, w.owner, RenameRequest{Name: name, NewName: names[r.IntN(len(names))], Precondition: Precondition{Base: p.File.Blob}})
+			done, err = w.Rename(w.t.Context(), w.owner, RenameRequest{Name: name, NewName: names[r.IntN(len(names))], Precondition: Precondition{Base: p.File.Blob}})
 		case k == 3:
-			done, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: name, Name: "dot.png", Data: strings.NewReader(fmt.Sprint("\x00", r.IntN(9))), Replace: true})
+			done, err = w.Upload(w.t.Context(), w.editor, UploadRequest{Page: name, Name: "dot.png", Data: strings.NewReader(fmt.Sprint("\x00", r.IntN(9))), Replace: true})
 		case k <= 6: // two people at once: the second hasn't seen the first one's edit
-			if first, err = w.Save(w.ctx, w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}}); err == nil {
-				done, err = w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: append(fmt.Appendf(nil, "%d\n", r.IntN(1000)), p.Source...), Precondition: Precondition{Base: p.File.Blob}})
+			if first, err = w.Save(w.t.Context(), w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}}); err == nil {
+				done, err = w.Save(w.t.Context(), w.editor, SaveRequest{Name: name, Text: append(fmt.Appendf(nil, "%d\n", r.IntN(1000)), p.Source...), Precondition: Precondition{Base: p.File.Blob}})
 			}
 		default:
-			done, err = w.Save(w.ctx, w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}})
+			done, err = w.Save(w.t.Context(), w.owner, SaveRequest{Name: name, Text: fmt.Appendf(nil, "%s%d\n", p.Source, r.IntN(1000)), Precondition: Precondition{Base: p.File.Blob}})
 		}
 		var problem *wiki.Problem
 		if err != nil && !errors.As(err, &problem) && !errors.Is(err, wiki.ErrConflict) {

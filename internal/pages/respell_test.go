@@ -50,12 +50,12 @@ func TestRenameKeepsTheForm(t *testing.T) {
 		}
 		w.put("Fd/Only", "---\naliases: [the alias]\n---\n")
 		if !strings.Contains(test.before, "Fb/Old") {
-			if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Fa/Fb/Old"), Name: "Fa/Fb/Old"}); err != nil {
+			if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("Fa/Fb/Old"), Name: "Fa/Fb/Old"}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		w.put(test.page, test.before)
-		if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base(test.from), Name: test.from, NewName: test.to}); err != nil {
+		if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base(test.from), Name: test.from, NewName: test.to}); err != nil {
 			t.Errorf("%s to %s: %v", test.from, test.to, err)
 			continue
 		}
@@ -77,11 +77,11 @@ func TestDeletionDivertsLinks(t *testing.T) {
 	w.put("G/Twin", "x\n")
 	w.put("F/Here", "[[Twin]] [t](Twin.md)\n")
 	w.put("Home", "[[F/Twin]]\n")
-	done, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("F/Twin"), Name: "F/Twin"})
+	done, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("F/Twin"), Name: "F/Twin"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := w.Deletion(w.ctx, w.editor, done.Commit)
+	got, err := w.Deletion(w.t.Context(), w.editor, done.Commit)
 	if err != nil || !slices.Equal(got.Broken, []wiki.PageName{"Home"}) || !slices.Equal(got.Diverted, []Diverted{{"F/Twin.md", "G/Twin.md", 2}}) || got.Dead != 1 {
 		t.Errorf("%v, broken %v, diverted %+v", err, got.Broken, got.Diverted)
 	}
@@ -104,12 +104,12 @@ func TestCreationTakesLinks(t *testing.T) {
 		{"F/Nobody", "---\naliases: [Old]\n---\n", nil},
 		{"F/Old", "x\n", []Diverted{{"G/Old.md", "F/Old.md", 1}}},
 	} {
-		got, err := w.Creation(w.ctx, w.editor, w.put(test.name, test.text).Commit)
+		got, err := w.Creation(w.t.Context(), w.editor, w.put(test.name, test.text).Commit)
 		if err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, %+v, want %+v", test.name, err, got, test.want)
 		}
 	}
-	if got, err := w.Creation(w.ctx, w.editor, w.put("Home", "[[Twin]]\n").Commit); err != nil || got != nil {
+	if got, err := w.Creation(w.t.Context(), w.editor, w.put("Home", "[[Twin]]\n").Commit); err != nil || got != nil {
 		t.Errorf("an edit: %v, %+v", err, got)
 	}
 }
@@ -178,14 +178,14 @@ type placedLink struct {
 
 func (w *world) placedLinks() []placedLink {
 	w.t.Helper()
-	wk, d, release, err := w.openDirectory(w.ctx, w.owner, wiki.Read)
+	wk, d, release, err := w.openDirectory(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer release()
 	var list []placedLink
 	for _, name := range pageNames(d.paths) {
-		_, source, err := wk.Read(w.ctx, name.File())
+		_, source, err := wk.Read(w.t.Context(), name.File())
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func (w *world) placedLinks() []placedLink {
 
 func checkRename(w *world, r *rand.Rand, what string) {
 	w.t.Helper()
-	wk, d, release, err := w.openDirectory(w.ctx, w.owner, wiki.Read)
+	wk, d, release, err := w.openDirectory(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -213,11 +213,11 @@ func checkRename(w *world, r *rand.Rand, what string) {
 	all := pageNames(d.paths)
 	from, to := all[r.IntN(len(all))], randomName(r)
 	before := w.placedLinks()
-	done, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base(string(from)), Name: string(from), NewName: to, PageOnly: r.IntN(2) == 0})
+	done, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base(string(from)), Name: string(from), NewName: to, PageOnly: r.IntN(2) == 0})
 	if err != nil {
 		return // the name is taken
 	}
-	c, err := wk.CommitByID(w.ctx, done.Commit)
+	c, err := wk.CommitByID(w.t.Context(), done.Commit)
 	if err != nil {
 		w.t.Fatal(err)
 	}

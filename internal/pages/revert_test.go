@@ -19,13 +19,13 @@ func TestRevertMergesWithLaterChanges(t *testing.T) {
 	w.put("Page", "one\n\ntwo\n\nthree\n\nfour\n")
 	bad := w.put("Page", "one\n\nTWO\n\nthree\n\nfour\n")
 	w.put("Page", "one\n\nTWO\n\nthree\n\nFOUR\n")
-	if _, err := w.Revert(w.ctx, w.editor, bad.Commit, Write{}); err != nil {
+	if _, err := w.Revert(w.t.Context(), w.editor, bad.Commit, Write{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.text("Page"); got != "one\n\ntwo\n\nthree\n\nFOUR\n" {
 		t.Errorf("got %q", got)
 	}
-	again, err := w.Revert(w.ctx, w.editor, bad.Commit[:7], Write{})
+	again, err := w.Revert(w.t.Context(), w.editor, bad.Commit[:7], Write{})
 	if err != nil || !again.Unchanged {
 		t.Errorf("reverted twice: %+v, %v", again, err)
 	}
@@ -36,10 +36,10 @@ func TestRevertFollowsARename(t *testing.T) {
 	w := newWorld(t)
 	w.put("Page", "one\n")
 	bad := w.put("Page", "two\n")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Revert(w.ctx, w.editor, bad.Commit, Write{}); err != nil || w.text("New") != "one\n" {
+	if _, err := w.Revert(w.t.Context(), w.editor, bad.Commit, Write{}); err != nil || w.text("New") != "one\n" {
 		t.Errorf("%v, %q", err, w.text("New"))
 	}
 }
@@ -51,13 +51,13 @@ func TestRevertConflictsChangeNothing(t *testing.T) {
 	w.put("A", "a\n")
 	w.put("Other", "[[A]]\n")
 	w.put("More", "[[A]]\n")
-	moved, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B"})
+	moved, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.put("More", "something else: [[B]]!\n")
 	before := w.tree()
-	_, err = w.Revert(w.ctx, w.editor, moved.Commit, Write{})
+	_, err = w.Revert(w.t.Context(), w.editor, moved.Commit, Write{})
 	var c *wiki.ConflictError
 	if !errors.As(err, &c) {
 		t.Fatalf("got %v", err)
@@ -75,25 +75,25 @@ func TestRestore(t *testing.T) {
 	w := newWorld(t)
 	first := w.put("Page", "one\r\n")
 	w.put("Page", "two\n")
-	if _, err := w.Restore(w.ctx, w.editor, "page", first.Revision[:8], Write{}); err != nil || w.text("Page") != "one\r\n" {
+	if _, err := w.Restore(w.t.Context(), w.editor, "page", first.Revision[:8], Write{}); err != nil || w.text("Page") != "one\r\n" {
 		t.Errorf("by blob: %v, %q", err, w.text("Page"))
 	}
 	w.put("Page", "three\n")
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Page"), Name: "Page"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("Page"), Name: "Page"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Restore(w.ctx, w.editor, "Page", first.Commit, Write{}); err != nil || w.text("Page") != "one\r\n" {
+	if _, err := w.Restore(w.t.Context(), w.editor, "Page", first.Commit, Write{}); err != nil || w.text("Page") != "one\r\n" {
 		t.Errorf("of a deleted page: %v", err)
 	}
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
 		t.Fatal(err)
 	}
 	w.put("New", "four\n")
-	done, err := w.Restore(w.ctx, w.editor, "Page", first.Commit, Write{})
+	done, err := w.Restore(w.t.Context(), w.editor, "Page", first.Commit, Write{})
 	if err != nil || done.Name != "New" || w.text("New") != "one\r\n" {
 		t.Errorf("of a moved page: %+v, %v", done, err)
 	}
-	_, err = w.Restore(w.ctx, w.editor, "New", "0123456789", Write{})
+	_, err = w.Restore(w.t.Context(), w.editor, "New", "0123456789", Write{})
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
@@ -116,12 +116,12 @@ func TestRevertOfRandomHistories(t *testing.T) {
 				trees = append(trees, w.tree())
 			}
 		}
-		log, err := w.Changelog(w.ctx, w.owner, LogFilter{})
+		log, err := w.Changelog(w.t.Context(), w.owner, LogFilter{})
 		if err != nil || len(log) == 0 {
 			rt.Skip("nothing happened")
 		}
 		if rapid.Bool().Draw(rt, "newest") {
-			if _, err := w.Revert(w.ctx, w.editor, log[0].ID, Write{}); err != nil {
+			if _, err := w.Revert(w.t.Context(), w.editor, log[0].ID, Write{}); err != nil {
 				rt.Fatalf("undo %s: %v", log[0].Message, err)
 			}
 			if diff := cmp.Diff(trees[len(trees)-2], w.tree()); diff != "" {
@@ -130,7 +130,7 @@ func TestRevertOfRandomHistories(t *testing.T) {
 			return
 		}
 		before, head := w.tree(), w.head()
-		_, err = w.Revert(w.ctx, w.editor, log[rapid.IntRange(0, len(log)-1).Draw(rt, "which")].ID, Write{})
+		_, err = w.Revert(w.t.Context(), w.editor, log[rapid.IntRange(0, len(log)-1).Draw(rt, "which")].ID, Write{})
 		switch {
 		case err != nil && !errors.Is(err, wiki.ErrConflict):
 			rt.Fatal(err)
@@ -145,7 +145,7 @@ func TestRevertOfRandomHistories(t *testing.T) {
 // step makes one random change. Rejected changes change nothing.
 func step(rt *rapid.T, w *world, names, texts []string) {
 	name := rapid.SampledFrom(names).Draw(rt, "name")
-	page, err := w.Page(w.ctx, w.owner, name, "")
+	page, err := w.Page(w.t.Context(), w.owner, name, "")
 	exists := err == nil
 	switch kind := rapid.SampledFrom([]string{"save", "save", "rename", "delete", "upload"}).Draw(rt, "kind"); {
 	case kind == "save":
@@ -153,7 +153,7 @@ func step(rt *rapid.T, w *world, names, texts []string) {
 	case kind == "upload" && exists:
 		w.upload(name, "x.png", rapid.SampledFrom(texts).Draw(rt, "data"))
 	case kind == "rename" && exists:
-		_, err := w.Rename(w.ctx, w.editor, RenameRequest{
+		_, err := w.Rename(w.t.Context(), w.editor, RenameRequest{
 			Precondition: Precondition{Base: page.File.Blob}, Name: name,
 			NewName:  rapid.SampledFrom(append([]string{"b", "deep/d", "New/N", "A/New"}, names...)).Draw(rt, "to"),
 			PageOnly: rapid.Bool().Draw(rt, "page only"),
@@ -162,7 +162,7 @@ func step(rt *rapid.T, w *world, names, texts []string) {
 			rt.Fatalf("rename: %v", err)
 		}
 	case kind == "delete" && exists:
-		_, err := w.Delete(w.ctx, w.editor, DeleteRequest{
+		_, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{
 			Precondition: Precondition{Base: page.File.Blob}, Name: name, Recursive: rapid.Bool().Draw(rt, "recursive"),
 		})
 		if err != nil {
@@ -177,7 +177,7 @@ func TestBlame(t *testing.T) {
 	first := w.put("Page", "one\ntwo\nthree\n")
 	second := w.put("Page", "one\n2\nthree\nfour\n")
 	third := w.put("Page", "zero\none\n2\nthree\nfour\n")
-	lines, err := w.Blame(w.ctx, w.reader, "page", "")
+	lines, err := w.Blame(w.t.Context(), w.reader, "page", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestBlame(t *testing.T) {
 	if strings.Join(got, ", ") != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
-	lines, err = w.Blame(w.ctx, w.reader, "Page", first.Commit)
+	lines, err = w.Blame(w.t.Context(), w.reader, "Page", first.Commit)
 	if err != nil || len(lines) != 3 || lines[0].Revision.Commit != first.Commit {
 		t.Errorf("at the first revision: %+v, %v", lines, err)
 	}
@@ -201,7 +201,7 @@ func TestDiff(t *testing.T) {
 	w := newWorld(t)
 	first := w.put("Page", "# Top\n\nlead\n\n## Part\n\nsome old words\n")
 	w.put("Page", "# Top\n\nlead\n\n## Part\n\nsome new words\n")
-	d, err := w.Diff(w.ctx, w.reader, "page", first.Revision, "")
+	d, err := w.Diff(w.t.Context(), w.reader, "page", first.Revision, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,31 +224,31 @@ func TestDiff(t *testing.T) {
 	if !strings.Contains(d.Unified, "-some old words\n+some new words\n") {
 		t.Errorf("unified:\n%s", d.Unified)
 	}
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
 		t.Fatal(err)
 	}
-	d, err = w.Diff(w.ctx, w.reader, "New", first.Commit, "")
+	d, err = w.Diff(w.t.Context(), w.reader, "New", first.Commit, "")
 	if err != nil || d.Kind != wiki.Moved || d.From != "Page.md" || d.Path != "New.md" {
 		t.Errorf("%+v, %v", d, err)
 	}
-	d, err = w.Diff(w.ctx, w.reader, "Page", "", first.Commit)
+	d, err = w.Diff(w.t.Context(), w.reader, "Page", "", first.Commit)
 	if err != nil || d.Kind != wiki.Added || d.Added != 7 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	gone, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"})
+	gone, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, to := range []string{gone.Commit, ""} {
-		d, err = w.Diff(w.ctx, w.reader, "New", first.Commit, to)
+		d, err = w.Diff(w.t.Context(), w.reader, "New", first.Commit, to)
 		if err != nil || d.Kind != wiki.Deleted || d.Removed != 7 || d.New.Path != "" {
 			t.Errorf("to %q: %+v, %v", to, d, err)
 		}
 	}
-	_, err = w.Diff(w.ctx, w.reader, "New", gone.Commit, gone.Commit)
+	_, err = w.Diff(w.t.Context(), w.reader, "New", gone.Commit, gone.Commit)
 	wantKind(t, err, wiki.ErrNotFound)
-	_, err = w.Diff(w.ctx, w.reader, "New", "0123456789", "")
+	_, err = w.Diff(w.t.Context(), w.reader, "New", "0123456789", "")
 	wantKind(t, err, wiki.ErrNotFound)
-	_, err = w.Diff(w.ctx, w.reader, "Page", "--upload-pack", "")
+	_, err = w.Diff(w.t.Context(), w.reader, "Page", "--upload-pack", "")
 	wantKind(t, err, wiki.ErrInvalid)
 }

@@ -22,7 +22,7 @@ func TestReviewQueue(t *testing.T) {
 	w.writeAs(claude, "B", "x\n")
 	fresh := func(a wiki.Access, since time.Time) []wiki.Commit {
 		t.Helper()
-		list, err := w.PendingReview(w.ctx, a, since, 5)
+		list, err := w.PendingReview(w.t.Context(), a, since, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,17 +35,17 @@ func TestReviewQueue(t *testing.T) {
 	reads := w.owner.Caller()
 	reads.ReadOnly = true
 	for _, a := range []wiki.Access{w.reader, wiki.NewAccess(w.site, reads, wiki.Owner)} {
-		if err := w.MarkReviewed(w.ctx, a, list[0].ID); !errors.Is(err, wiki.ErrDenied) {
+		if err := w.MarkReviewed(w.t.Context(), a, list[0].ID); !errors.Is(err, wiki.ErrDenied) {
 			t.Errorf("%s reviews: %v", a.Role(), err)
 		}
 	}
-	if err := w.MarkReviewed(w.ctx, w.viewer, list[0].ID); err != nil {
+	if err := w.MarkReviewed(w.t.Context(), w.viewer, list[0].ID); err != nil {
 		t.Error(err)
 	}
-	if err := w.MarkReviewed(w.ctx, w.owner, list[0].ID); err != nil {
+	if err := w.MarkReviewed(w.t.Context(), w.owner, list[0].ID); err != nil {
 		t.Error(err)
 	}
-	if err := w.MarkReviewed(w.ctx, w.owner, "0123456"); !errors.Is(err, wiki.ErrNotFound) {
+	if err := w.MarkReviewed(w.t.Context(), w.owner, "0123456"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Error(err)
 	}
 	if list := fresh(w.owner, time.Time{}); len(list) != 1 || list[0].Changes[0].Path != "A.md" {
@@ -72,7 +72,7 @@ func TestReview(t *testing.T) {
 	w.writeAs(claude, "A", "x\ny\n")
 	check := func(a wiki.Access, want ...string) Review {
 		t.Helper()
-		r, err := w.Review(w.ctx, a, nil, 10)
+		r, err := w.Review(w.t.Context(), a, nil, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestReview(t *testing.T) {
 				}
 			}
 		}
-		n, err := w.CountWaiting(w.ctx, a)
+		n, err := w.CountWaiting(w.t.Context(), a)
 		if !slices.Equal(got, want) || err != nil || n != len(want) || r.Files != n {
 			t.Errorf("waiting %v, count %d, files %d, %v; want %v", got, n, r.Files, err, want)
 		}
@@ -98,7 +98,7 @@ func TestReview(t *testing.T) {
 	}
 	keep := func(path string, again bool) {
 		t.Helper()
-		if err := w.Keep(w.ctx, w.owner, agents.ID, path, agents.Last, again); err != nil {
+		if err := w.Keep(w.t.Context(), w.owner, agents.ID, path, agents.Last, again); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,18 +110,18 @@ func TestReview(t *testing.T) {
 	check(w.owner, "/Of_Bob")
 	w.writeAs(claude, "A", "x\ny\nz\n")
 	check(w.owner, "Claude Code/A", "/Of_Bob")
-	if err := w.KeepAll(w.ctx, w.owner, w.head()); err != nil {
+	if err := w.KeepAll(w.t.Context(), w.owner, w.head()); err != nil {
 		t.Fatal(err)
 	}
 	if r := check(w.owner); r.Since.IsZero() {
 		t.Error("no time")
 	}
 	check(w.editor, "Claude Code/A", "Claude Code/B", "/By_Hand")
-	wantKind(t, w.Keep(w.ctx, w.owner, agents.ID, "Else.md", agents.Last, false), wiki.ErrNotFound)
-	if _, err := w.Review(w.ctx, w.reader, nil, 10); !errors.Is(err, wiki.ErrDenied) {
+	wantKind(t, w.Keep(w.t.Context(), w.owner, agents.ID, "Else.md", agents.Last, false), wiki.ErrNotFound)
+	if _, err := w.Review(w.t.Context(), w.reader, nil, 10); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("a reader reviews: %v", err)
 	}
-	if n, err := w.CountWaiting(w.ctx, w.reader); n != 0 || err != nil {
+	if n, err := w.CountWaiting(w.t.Context(), w.reader); n != 0 || err != nil {
 		t.Errorf("a reader's count: %d, %v", n, err)
 	}
 }
@@ -135,7 +135,7 @@ func TestReviewCountsWhatItLists(t *testing.T) {
 	w.writeAs(claude, "A", "x\n")
 	w.writeAs(claude, "B", "x\n")
 	for agents, want := range map[bool]int{true: 2, false: 1} {
-		if r, err := w.Review(w.ctx, w.owner, &agents, 10); err != nil || r.Files != want || len(r.Sessions) != 1 {
+		if r, err := w.Review(w.t.Context(), w.owner, &agents, 10); err != nil || r.Files != want || len(r.Sessions) != 1 {
 			t.Errorf("agents %t: %d files in %d sessions, %v; want %d", agents, r.Files, len(r.Sessions), err, want)
 		}
 	}
@@ -146,14 +146,14 @@ func TestReviewSettles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.writeAs(w.editor, "Of_Bob", "x\n")
-	r, err := w.Review(w.ctx, w.owner, nil, 10)
+	r, err := w.Review(w.t.Context(), w.owner, nil, 10)
 	if err != nil || len(r.Sessions) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if err := w.Keep(w.ctx, w.owner, r.Sessions[0].ID, "", r.UpTo, false); err != nil {
+	if err := w.Keep(w.t.Context(), w.owner, r.Sessions[0].ID, "", r.UpTo, false); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = w.Review(w.ctx, w.owner, nil, 10); err != nil || r.Since.IsZero() || len(w.stored("SELECT seq FROM seen")) != 0 {
+	if r, err = w.Review(w.t.Context(), w.owner, nil, 10); err != nil || r.Since.IsZero() || len(w.stored("SELECT seq FROM seen")) != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

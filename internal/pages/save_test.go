@@ -36,7 +36,7 @@ func TestSavePreconditions(t *testing.T) {
 		{"stale, elsewhere", "Page", Precondition{Base: old.Revision[:8]}, "ONE\n\ntwo\n\nthree\n", nil, true},
 	} {
 		before := w.head()
-		done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: test.pre, Name: test.page, Text: []byte(test.text)})
+		done, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: test.pre, Name: test.page, Text: []byte(test.text)})
 		if !errors.Is(err, test.kind) || done.Merged != test.merged {
 			t.Errorf("%s: %+v, %v, want %v", test.name, done, err, test.kind)
 		}
@@ -47,7 +47,7 @@ func TestSavePreconditions(t *testing.T) {
 	if got := w.text("Page"); got != "ONE\n\ntwo\n\nTHREE\n" {
 		t.Errorf("merged to %q", got)
 	}
-	done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Create: true}, Name: "New", Text: []byte("a\r\nb")})
+	done, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: Precondition{Create: true}, Name: "New", Text: []byte("a\r\nb")})
 	if err != nil || !done.Created || w.text("New") != "a\nb\n" {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -59,7 +59,7 @@ func TestMergeInAFileWithCRLF(t *testing.T) {
 	w := newWorld(t)
 	old := w.put("Page", "one\r\n\r\ntwo\r\n\r\nthree")
 	w.put("Page", "one\r\n\r\ntwo\r\n\r\nTHREE")
-	done, err := w.Save(w.ctx, w.editor, SaveRequest{
+	done, err := w.Save(w.t.Context(), w.editor, SaveRequest{
 		Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("ONE\n\ntwo\n\nthree\n"),
 	})
 	if err != nil || !done.Merged || w.text("Page") != "ONE\r\n\r\ntwo\r\n\r\nTHREE" {
@@ -71,21 +71,21 @@ func TestSaveFollowsRename(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	old := w.put("Page", "one\n")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
 		t.Fatal(err)
 	}
-	done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("two\n")})
+	done, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("two\n")})
 	if err != nil || done.Name != "New" || w.text("New") != "two\n" {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	strict := Precondition{Base: done.Revision, Strict: true}
-	if done, err = w.Save(w.ctx, w.editor, SaveRequest{Precondition: strict, Name: "Page", Text: []byte("three\n")}); err != nil || done.Name != "New" {
+	if done, err = w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: strict, Name: "Page", Text: []byte("three\n")}); err != nil || done.Name != "New" {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("mine\n")})
+	_, err = w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: Precondition{Base: old.Revision}, Name: "Page", Text: []byte("mine\n")})
 	var c *wiki.ConflictError
 	if !errors.As(err, &c) || !c.Deleted || string(c.Yours) != "mine\n" {
 		t.Errorf("a save to a deleted page: %v", err)
@@ -109,7 +109,7 @@ func TestPatch(t *testing.T) {
 		{"front matter", "tags: [a]", "tags: [a, b]", nil, ""},
 		{"deletion", " three", "", nil, ""},
 	} {
-		done, err := w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "page", Old: test.old, New: test.new})
+		done, err := w.Patch(w.t.Context(), w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "page", Old: test.old, New: test.new})
 		if !errors.Is(err, test.kind) || err != nil && !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %+v, %v", test.name, done, err)
 		}
@@ -117,11 +117,11 @@ func TestPatch(t *testing.T) {
 	if got := w.text("Page"); got != "---\r\ntags: [a, b]\r\n---\r\none 2\r\nuno\r\n" {
 		t.Errorf("got %q", got)
 	}
-	_, err := w.Patch(w.ctx, w.editor, PatchRequest{Name: "Page", Old: "2", New: "3"})
+	_, err := w.Patch(w.t.Context(), w.editor, PatchRequest{Name: "Page", Old: "2", New: "3"})
 	wantKind(t, err, wiki.ErrPreconditionRequired)
-	_, err = w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision, Strict: true}, Name: "Page", Old: "2", New: "3"})
+	_, err = w.Patch(w.t.Context(), w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision, Strict: true}, Name: "Page", Old: "2", New: "3"})
 	wantKind(t, err, wiki.ErrPrecondition)
-	_, err = w.Patch(w.ctx, w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "Nowhere", Old: "2", New: "3"})
+	_, err = w.Patch(w.t.Context(), w.editor, PatchRequest{Precondition: Precondition{Base: first.Revision}, Name: "Nowhere", Old: "2", New: "3"})
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
@@ -138,27 +138,27 @@ func TestRetriesReturnFirstResult(t *testing.T) {
 		call func() (Saved, error)
 	}{
 		{"create", func() (Saved, error) {
-			return w.Save(w.ctx, w.editor, SaveRequest{Write: key("1"), Precondition: Precondition{Create: true}, Name: "New", Text: []byte("x")})
+			return w.Save(w.t.Context(), w.editor, SaveRequest{Write: key("1"), Precondition: Precondition{Create: true}, Name: "New", Text: []byte("x")})
 		}},
 		{"patch", func() (Saved, error) {
-			return w.Patch(w.ctx, w.editor, PatchRequest{Write: key("2"), Precondition: base, Name: "Page", Old: "one", New: "two"})
+			return w.Patch(w.t.Context(), w.editor, PatchRequest{Write: key("2"), Precondition: base, Name: "Page", Old: "one", New: "two"})
 		}},
 		{"upload", func() (Saved, error) {
-			return w.Upload(w.ctx, w.editor, UploadRequest{Write: key("3"), Page: "Page", Name: "y.png", Data: strings.NewReader("y")})
+			return w.Upload(w.t.Context(), w.editor, UploadRequest{Write: key("3"), Page: "Page", Name: "y.png", Data: strings.NewReader("y")})
 		}},
 		{"rename attachment", func() (Saved, error) {
-			return w.RenameAttachment(w.ctx, w.editor, "Page/x.png", "z.png", Precondition{Base: up.Revision}, key("4"))
+			return w.RenameAttachment(w.t.Context(), w.editor, "Page/x.png", "z.png", Precondition{Base: up.Revision}, key("4"))
 		}},
 		{"delete attachment", func() (Saved, error) {
-			return w.DeleteAttachment(w.ctx, w.editor, "Page/z.png", Precondition{Base: up.Revision}, key("5"))
+			return w.DeleteAttachment(w.t.Context(), w.editor, "Page/z.png", Precondition{Base: up.Revision}, key("5"))
 		}},
 		{"rename", func() (Saved, error) {
-			return w.Rename(w.ctx, w.editor, RenameRequest{Write: key("6"), Precondition: Precondition{Base: w.revision("Page")}, Name: "Page", NewName: "Other"})
+			return w.Rename(w.t.Context(), w.editor, RenameRequest{Write: key("6"), Precondition: Precondition{Base: w.revision("Page")}, Name: "Page", NewName: "Other"})
 		}},
 		{"delete", func() (Saved, error) {
-			return w.Delete(w.ctx, w.editor, DeleteRequest{Write: key("7"), Precondition: Precondition{Base: w.revision("Other")}, Name: "Other"})
+			return w.Delete(w.t.Context(), w.editor, DeleteRequest{Write: key("7"), Precondition: Precondition{Base: w.revision("Other")}, Name: "Other"})
 		}},
-		{"restore", func() (Saved, error) { return w.Restore(w.ctx, w.editor, "Other", base.Base, key("8")) }},
+		{"restore", func() (Saved, error) { return w.Restore(w.t.Context(), w.editor, "Other", base.Base, key("8")) }},
 	}
 	for _, c := range calls {
 		first, err := c.call()
@@ -179,14 +179,14 @@ func TestRetriesReturnFirstResult(t *testing.T) {
 	}
 	wr := key("1")
 	wr.IdempotencyHash = "another request"
-	_, err := w.Save(w.ctx, w.editor, SaveRequest{Write: wr, Precondition: Precondition{Create: true}, Name: "New", Text: []byte("y")})
+	_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Write: wr, Precondition: Precondition{Create: true}, Name: "New", Text: []byte("y")})
 	wantKind(t, err, wiki.ErrInvalid)
 }
 
 // revision is a page's, or that of its last one.
 func (w *world) revision(name string) string {
 	w.t.Helper()
-	h, err := w.History(w.ctx, w.owner, name, 0, 0)
+	h, err := w.History(w.t.Context(), w.owner, name, 0, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -206,21 +206,21 @@ func TestLimitMessages(t *testing.T) {
 	for _, p := range []string{"A", "B", "C"} {
 		w.put(p, p+"\n")
 	}
-	_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "D", Text: []byte("x")})
+	_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: "D", Text: []byte("x")})
 	if wantKind(t, err, wiki.ErrQuota); !strings.Contains(err.Error(), "3") {
 		t.Errorf("the message lacks the limit: %v", err)
 	}
 	w.put("A", "edited\n")
 	w.upload("A", "x.txt", "x")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "Z"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "Z"}); err != nil {
 		t.Errorf("rename at the limit: %v", err)
 	}
-	_, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: "Z", Name: "big", Data: strings.NewReader(strings.Repeat("x", 5001))})
+	_, err = w.Upload(w.t.Context(), w.editor, UploadRequest{Page: "Z", Name: "big", Data: strings.NewReader(strings.Repeat("x", 5001))})
 	wantKind(t, err, wiki.ErrTooLarge)
 	w.upload("Z", "big", strings.Repeat("x", 5000))
-	_, err = w.Upload(w.ctx, w.editor, UploadRequest{Page: "Z", Name: "big2", Data: strings.NewReader(strings.Repeat("x", 5000))})
+	_, err = w.Upload(w.t.Context(), w.editor, UploadRequest{Page: "Z", Name: "big2", Data: strings.NewReader(strings.Repeat("x", 5000))})
 	wantKind(t, err, wiki.ErrQuota)
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Z"), Name: "Z"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("Z"), Name: "Z"}); err != nil {
 		t.Errorf("delete at the limit: %v", err)
 	}
 }
@@ -229,14 +229,14 @@ func TestDrafts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "\uFEFFone\r\n")
-	if err := w.SaveDraft(w.ctx, w.editor, "page", []byte("one\r\nmore\r\n"), "why", w.page("Page").File.Blob); err != nil {
+	if err := w.SaveDraft(w.t.Context(), w.editor, "page", []byte("one\r\nmore\r\n"), "why", w.page("Page").File.Blob); err != nil {
 		t.Fatal(err)
 	}
-	form, err := w.Edit(w.ctx, w.editor, "Page", "")
+	form, err := w.Edit(w.t.Context(), w.editor, "Page", "")
 	if err != nil || string(form.Text) != "one\n" || form.Draft == nil || string(form.Draft.Text) != "one\nmore\n" || form.Draft.Message != "why" {
 		t.Fatalf("%+v, %v", form, err)
 	}
-	if other, err := w.Edit(w.ctx, w.owner, "Page", ""); err != nil || other.Draft != nil {
+	if other, err := w.Edit(w.t.Context(), w.owner, "Page", ""); err != nil || other.Draft != nil {
 		t.Errorf("another person's draft: %+v, %v", other, err)
 	}
 	agent := w.editor.Caller()
@@ -249,27 +249,27 @@ func TestDrafts(t *testing.T) {
 		{w.editor, true},
 	} {
 		text := []byte("by " + test.by.Caller().Agent)
-		if _, err := w.Save(w.ctx, test.by, SaveRequest{Precondition: w.base("Page"), Name: "Page", Text: text}); err != nil {
+		if _, err := w.Save(w.t.Context(), test.by, SaveRequest{Precondition: w.base("Page"), Name: "Page", Text: text}); err != nil {
 			t.Fatal(err)
 		}
-		if drafts, err := w.Drafts(w.ctx, w.editor); err != nil || (len(drafts) == 0) != test.drops {
+		if drafts, err := w.Drafts(w.t.Context(), w.editor); err != nil || (len(drafts) == 0) != test.drops {
 			t.Errorf("after a save by %q: %+v, %v", test.by.Caller().Agent, drafts, err)
 		}
 	}
-	if err := w.SaveDraft(w.ctx, w.editor, "New Page", []byte("text"), "", ""); err != nil {
+	if err := w.SaveDraft(w.t.Context(), w.editor, "New Page", []byte("text"), "", ""); err != nil {
 		t.Fatal(err)
 	}
-	form, err = w.Edit(w.ctx, w.editor, "new_page", "")
+	form, err = w.Edit(w.t.Context(), w.editor, "new_page", "")
 	if err != nil || form.Exists || form.Draft == nil {
 		t.Errorf("%+v, %v", form, err)
 	}
-	if err := w.DropDraft(w.ctx, w.editor, "NEW PAGE"); err != nil {
+	if err := w.DropDraft(w.t.Context(), w.editor, "NEW PAGE"); err != nil {
 		t.Fatal(err)
 	}
-	if drafts, err := w.Drafts(w.ctx, w.editor); err != nil || len(drafts) != 0 {
+	if drafts, err := w.Drafts(w.t.Context(), w.editor); err != nil || len(drafts) != 0 {
 		t.Errorf("%+v, %v", drafts, err)
 	}
-	err = w.SaveDraft(w.ctx, w.editor, "Page", []byte(strings.Repeat("x", int(w.site.Limits.PageBytes)+1)), "", "")
+	err = w.SaveDraft(w.t.Context(), w.editor, "Page", []byte(strings.Repeat("x", int(w.site.Limits.PageBytes)+1)), "", "")
 	wantKind(t, err, wiki.ErrTooLarge)
 }
 
@@ -277,22 +277,22 @@ func TestDraftsFollowARename(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Page", "one\n")
-	if err := w.SaveDraft(w.ctx, w.editor, "Page", []byte("mine"), "", ""); err != nil {
+	if err := w.SaveDraft(w.t.Context(), w.editor, "Page", []byte("mine"), "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Rename(w.ctx, w.owner, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.owner, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		form, err := w.Edit(w.ctx, w.editor, "New", "")
+		form, err := w.Edit(w.t.Context(), w.editor, "New", "")
 		if err != nil || form.Draft == nil || string(form.Draft.Text) != "mine" {
 			t.Fatalf("%+v, %v", form, err)
 		}
 	}
-	if _, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: w.base("New"), Name: "New", Text: []byte("two")}); err != nil {
+	if _, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: w.base("New"), Name: "New", Text: []byte("two")}); err != nil {
 		t.Fatal(err)
 	}
-	if drafts, err := w.Drafts(w.ctx, w.editor); err != nil || len(drafts) != 0 {
+	if drafts, err := w.Drafts(w.t.Context(), w.editor); err != nil || len(drafts) != 0 {
 		t.Errorf("left: %+v, %v", drafts, err)
 	}
 }
@@ -302,11 +302,11 @@ func TestEditOfOldRevisionReplacesNewest(t *testing.T) {
 	w := newWorld(t)
 	first := w.put("Page", "one\n")
 	second := w.put("Page", "two\n")
-	form, err := w.Edit(w.ctx, w.editor, "Page", first.Commit)
+	form, err := w.Edit(w.t.Context(), w.editor, "Page", first.Commit)
 	if err != nil || string(form.Text) != "one\n" || form.Base != second.Revision {
 		t.Fatalf("%+v, %v", form, err)
 	}
-	if _, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: form.Base}, Name: "Page", Text: form.Text}); err != nil || w.text("Page") != "one\n" {
+	if _, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: Precondition{Base: form.Base}, Name: "Page", Text: form.Text}); err != nil || w.text("Page") != "one\n" {
 		t.Errorf("%v, %q", err, w.text("Page"))
 	}
 }
@@ -318,11 +318,11 @@ func TestSimilarNames(t *testing.T) {
 		w.put(p, "x\n")
 	}
 	w.put("Former", "x\n")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Former"), Name: "Former", NewName: "Something new"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Former"), Name: "Former", NewName: "Something new"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"Former": "Something_new", "Geting Started": "Getting_Started", "architecture": "Design/Architecture", "Hone": "Home", "Something else": ""} {
-		form, err := w.Edit(w.ctx, w.editor, name, "")
+		form, err := w.Edit(w.t.Context(), w.editor, name, "")
 		got := ""
 		if err == nil && len(form.Similar) > 0 {
 			got = string(form.Similar[0])
@@ -338,11 +338,11 @@ func TestMessageCannotForgeAgent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for i, m := range []string{"x\n\nAgent: Claude\nGrant: g1", "Agent: Claude", "x\n\nMoved: A.md -> B.md\n", "x\r\n\r\nAgent: Claude\r\n", strings.Repeat("long ", 2000) + "\n\nAgent: Claude"} {
-		_, err := w.Save(w.ctx, w.editor, SaveRequest{Write: Write{Message: m}, Name: fmt.Sprint("P", i), Text: []byte(m)})
+		_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Write: Write{Message: m}, Name: fmt.Sprint("P", i), Text: []byte(m)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		log, err := w.Changelog(w.ctx, w.owner, LogFilter{Limit: 1})
+		log, err := w.Changelog(w.t.Context(), w.owner, LogFilter{Limit: 1})
 		if err != nil || log[0].Author.Agent != "" || log[0].Author.Grant != "" || log[0].Changes[0].Kind != wiki.Added {
 			t.Errorf("%.40q: %+v, %v", m, log, err)
 		}
@@ -355,7 +355,7 @@ func TestSearchSeesEverySave(t *testing.T) {
 	w := newWorld(t)
 	hits := func(text string) string {
 		t.Helper()
-		found, err := w.Search(w.ctx, w.reader, Query{Text: text})
+		found, err := w.Search(w.t.Context(), w.reader, Query{Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,17 +369,17 @@ func TestSearchSeesEverySave(t *testing.T) {
 	if got := hits("xylophone"); got != "Page" {
 		t.Errorf("saved: %q", got)
 	}
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Page"), Name: "Page", NewName: "New"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := hits("xylophone"); got != "New" {
 		t.Errorf("renamed: %q", got)
 	}
-	names, err := w.Complete(w.ctx, w.reader, "ne", 5)
+	names, err := w.Complete(w.t.Context(), w.reader, "ne", 5)
 	if err != nil || len(names) != 1 || names[0] != "New" {
 		t.Errorf("completed: %v, %v", names, err)
 	}
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("New"), Name: "New"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := hits("xylophone"); got != "" {
@@ -413,12 +413,12 @@ func TestUnchangedSaveMakesNoCommit(t *testing.T) {
 	}
 	before := w.head()
 	for name, text := range stored {
-		form, err := w.Edit(w.ctx, w.editor, "P/"+name, "")
+		form, err := w.Edit(w.t.Context(), w.editor, "P/"+name, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, end := range []string{"\n", "\r\n"} {
-			done, err := w.Save(w.ctx, w.editor, SaveRequest{
+			done, err := w.Save(w.t.Context(), w.editor, SaveRequest{
 				Precondition: Precondition{Base: form.Base}, Name: "P/" + name,
 				Text: []byte(strings.ReplaceAll(string(form.Text), "\n", end)),
 			})
@@ -436,16 +436,16 @@ func TestSaveRejectsInvalidText(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, text := range map[string]string{"invalid UTF-8": "a\xffb", "NUL": "a\x00b"} {
-		_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Page", Text: []byte(text), Exact: true})
+		_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: "Page", Text: []byte(text), Exact: true})
 		if wantKind(t, err, wiki.ErrInvalid); w.head() != 0 {
 			t.Errorf("%s was stored", name)
 		}
 	}
 	big := strings.Repeat("x", int(w.site.Limits.PageBytes))
 	w.put("Big", big)
-	_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Bigger", Text: []byte(big + "x"), Exact: true})
+	_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: "Bigger", Text: []byte(big + "x"), Exact: true})
 	wantKind(t, err, wiki.ErrTooLarge)
-	_, err = w.Save(w.ctx, w.editor, SaveRequest{Name: "Bigger", Text: []byte(big)}) // with its final newline
+	_, err = w.Save(w.t.Context(), w.editor, SaveRequest{Name: "Bigger", Text: []byte(big)}) // with its final newline
 	wantKind(t, err, wiki.ErrTooLarge)
 }
 
@@ -456,7 +456,7 @@ func TestSaveStatements(t *testing.T) {
 	w := newWorld(t)
 	read := func(save func() error) uint64 {
 		t.Helper()
-		c, release, err := w.open(w.ctx, w.editor, wiki.Edit)
+		c, release, err := w.open(w.t.Context(), w.editor, wiki.Edit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -468,13 +468,13 @@ func TestSaveStatements(t *testing.T) {
 		return c.ReadStatements() - before
 	}
 	save := func(name, base, text string) error {
-		_, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Base: base, Create: base == ""}, Name: name, Text: []byte(text)})
+		_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: Precondition{Base: base, Create: base == ""}, Name: name, Text: []byte(text)})
 		return err
 	}
 	old := w.put("Page", "one\ntwo\nthree\n\nfour\nfive\n").Revision
 	current := w.put("Page", "one\ntwo\nthree\n\nfour\n5\n").Revision
 	moved := w.put("Moved", "text\n").Revision
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Name: "Moved", NewName: "Elsewhere", Precondition: w.base("Moved")}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Name: "Moved", NewName: "Elsewhere", Precondition: w.base("Moved")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {

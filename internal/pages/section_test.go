@@ -15,11 +15,11 @@ const sectioned = "---\ntitle: T\n---\nlead\n\n## One\n\nfirst\n\n### Deep\n\nde
 // section edits the section of an id as one of ada's edit forms does.
 func (w *world) section(id string) (*EditForm, *EditSection, error) {
 	w.t.Helper()
-	form, err := w.Edit(w.ctx, w.owner, "Page", "")
+	form, err := w.Edit(w.t.Context(), w.owner, "Page", "")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	section, err := w.EditSection(w.ctx, w.owner, form, id)
+	section, err := w.EditSection(w.t.Context(), w.owner, form, id)
 	return form, section, err
 }
 
@@ -47,11 +47,11 @@ func TestEditSection(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.put("Page", "new lead\n\n"+sectioned[len("---\ntitle: T\n---\nlead\n\n"):]) // somebody edits another part
-	text, err := w.WithSection(w.ctx, w.owner, "Page", form.Base, section.Lines, []byte("### Deeper\r\n\r\nchanged\r\n\r\n"))
+	text, err := w.WithSection(w.t.Context(), w.owner, "Page", form.Base, section.Lines, []byte("### Deeper\r\n\r\nchanged\r\n\r\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved, err := w.Save(w.ctx, w.owner, SaveRequest{Name: "Page", Text: text, Precondition: Precondition{Base: form.Base}})
+	saved, err := w.Save(w.t.Context(), w.owner, SaveRequest{Name: "Page", Text: text, Precondition: Precondition{Base: form.Base}})
 	if err != nil || !saved.Merged {
 		t.Fatalf("saved %+v, %v; want a merge", saved, err)
 	}
@@ -59,7 +59,7 @@ func TestEditSection(t *testing.T) {
 		t.Errorf("the page is %q, want %q", got, want)
 	}
 	for _, lines := range []string{"", "0-3", "3-2", "1-1000", "-1-2", "a-b", "1"} {
-		if _, err := w.WithSection(w.ctx, w.owner, "Page", form.Base, lines, nil); !errors.Is(err, wiki.ErrInvalid) {
+		if _, err := w.WithSection(w.t.Context(), w.owner, "Page", form.Base, lines, nil); !errors.Is(err, wiki.ErrInvalid) {
 			t.Errorf("lines %q: %v, want ErrInvalid", lines, err)
 		}
 	}
@@ -74,9 +74,9 @@ func TestEditSectionWithDraft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := w.WithSection(w.ctx, w.owner, "Page", form.Base, section.Lines, []byte("## Two\n\nhalf a thought\n"))
+	text, err := w.WithSection(w.t.Context(), w.owner, "Page", form.Base, section.Lines, []byte("## Two\n\nhalf a thought\n"))
 	if err == nil {
-		err = w.SaveDraft(w.ctx, w.owner, "Page", text, "", form.Base)
+		err = w.SaveDraft(w.t.Context(), w.owner, "Page", text, "", form.Base)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -18,20 +18,20 @@ func TestImportEndsSharedPages(t *testing.T) {
 	w.checkRepository()
 	bundle := bundleOf(t, w.repo())
 	to := w.fresh("copy")
-	name, seq, err := to.Shareable(to.ctx, to.owner, "home")
+	name, seq, err := to.Shareable(to.t.Context(), to.owner, "home")
 	w.must(err)
 	shared := SharedPage{Name: name, Seq: seq, At: to.now()}
-	if v, err := to.ViewShared(to.ctx, to.reader, shared, "/-/x/"); err != nil || v.Name != "Home" {
+	if v, err := to.ViewShared(to.t.Context(), to.reader, shared, "/-/x/"); err != nil || v.Name != "Home" {
 		t.Fatalf("%v %v", v, err)
 	}
 	to.clock.Add(60)
 	to.mustImport(bundle)
-	if v, err := to.ViewShared(to.ctx, to.reader, shared, "/-/x/"); !errors.Is(err, wiki.ErrNotFound) {
+	if v, err := to.ViewShared(to.t.Context(), to.reader, shared, "/-/x/"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("after the import: %v, %v", v.Body, err)
 	}
-	name, seq, err = to.Shareable(to.ctx, to.owner, "Home")
+	name, seq, err = to.Shareable(to.t.Context(), to.owner, "Home")
 	w.must(err)
-	if _, err := to.ViewShared(to.ctx, to.reader, SharedPage{Name: name, Seq: seq, At: to.now()}, "/-/x/"); err != nil {
+	if _, err := to.ViewShared(to.t.Context(), to.reader, SharedPage{Name: name, Seq: seq, At: to.now()}, "/-/x/"); err != nil {
 		t.Errorf("shared after the import: %v", err)
 	}
 }
@@ -42,16 +42,16 @@ func TestSharedPageComesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("Plan", "the plan\n")
-	name, seq, err := w.Shareable(w.ctx, w.owner, "Plan")
+	name, seq, err := w.Shareable(w.t.Context(), w.owner, "Plan")
 	w.must(err)
 	shared := SharedPage{Name: name, Seq: seq, At: w.now()}
 	w.put("Whole", "canary\n")
 	w.change(w.editor, Step{Kind: StepMerge, Name: "Plan", Base: w.revision("Plan"), To: "Whole"})
-	if _, err := w.SharedName(w.ctx, w.reader, shared); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.SharedName(w.t.Context(), w.reader, shared); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("merged: %v", err)
 	}
 	w.put("Plan", "the plan again\n")
-	if name, err := w.SharedName(w.ctx, w.reader, shared); err != nil || name != "Plan" {
+	if name, err := w.SharedName(w.t.Context(), w.reader, shared); err != nil || name != "Plan" {
 		t.Errorf("made again: %q, %v", name, err)
 	}
 }
@@ -63,7 +63,7 @@ func TestTakedownWhileReading(t *testing.T) {
 	w.put("Plan", "x\n")
 	key := cacheKey{"shared pictures", "ada", "test"}
 	before := w.forgotten.Load()
-	if _, err := w.TakeDown(w.ctx, w.operator(), "Plan", "a court said so"); err != nil {
+	if _, err := w.TakeDown(w.t.Context(), w.operator(), "Plan", "a court said so"); err != nil {
 		t.Fatal(err)
 	}
 	w.cacheUnlessForgotten(before, key, sharedPictures{"Plan/a.png": true})

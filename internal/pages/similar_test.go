@@ -24,24 +24,24 @@ func TestWithoutIndex(t *testing.T) {
 	index := search.New(search.Options{Dir: filepath.Join(w.dir, "missing"), Model: blindModel{}})
 	t.Cleanup(func() { _ = index.Close() })
 	w.search = index
-	if _, err := w.Search(w.ctx, w.reader, Query{Text: "frost"}); !errors.Is(err, wiki.ErrStorage) {
+	if _, err := w.Search(w.t.Context(), w.reader, Query{Text: "frost"}); !errors.Is(err, wiki.ErrStorage) {
 		t.Errorf("search: %v", err)
 	}
-	if _, err := w.View(w.ctx, w.reader, "Frost", ""); err != nil {
+	if _, err := w.View(w.t.Context(), w.reader, "Frost", ""); err != nil {
 		t.Errorf("read: %v", err)
 	}
 	for _, name := range []string{"Frost", "Froste"} {
-		if _, err := w.Edit(w.ctx, w.editor, name, ""); err != nil {
+		if _, err := w.Edit(w.t.Context(), w.editor, name, ""); err != nil {
 			t.Errorf("edit %s: %v", name, err)
 		}
 	}
-	if named, _, err := w.PossibleDuplicates(w.ctx, w.editor, "Froste", "frost", 5); err != nil || len(named) != 1 {
+	if named, _, err := w.PossibleDuplicates(w.t.Context(), w.editor, "Froste", "frost", 5); err != nil || len(named) != 1 {
 		t.Errorf("possible duplicates: %v, %v", named, err)
 	}
-	if health, err := w.Health(w.ctx, w.reader); err != nil || !health.Unsearched || health.Pages == 0 {
+	if health, err := w.Health(w.t.Context(), w.reader); err != nil || !health.Unsearched || health.Pages == 0 {
 		t.Errorf("health: %+v, %v", health, err)
 	}
-	if names, err := w.Complete(w.ctx, w.reader, "fro", 5); err != nil || len(names) != 1 {
+	if names, err := w.Complete(w.t.Context(), w.reader, "fro", 5); err != nil || len(names) != 1 {
 		t.Errorf("completion: %v, %v", names, err)
 	}
 	w.put("Ice", "saved without an index")

@@ -17,7 +17,7 @@ func TestSlowPages(t *testing.T) {
 	w.put("Slow", slow)
 	patient := w.Service.markdown
 	view := func() *View {
-		v, err := w.View(w.ctx, w.reader, "Slow", "")
+		v, err := w.View(w.t.Context(), w.reader, "Slow", "")
 		if err != nil {
 			t.Fatal(err)
 		}

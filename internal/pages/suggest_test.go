@@ -32,7 +32,7 @@ func TestSuggest(t *testing.T) {
 		{"templates", "", "", "", "Meeting=Templates/Meeting"},
 		{"files", "map", "Garden", "", "map.txt=./map.txt map_of_frost.txt=/Diary/map_of_frost.txt"},
 	} {
-		got, err := w.Suggest(w.ctx, w.viewer, SuggestQuery{test.kind, test.typed, test.page, test.from})
+		got, err := w.Suggest(w.t.Context(), w.viewer, SuggestQuery{test.kind, test.typed, test.page, test.from})
 		if err != nil {
 			t.Fatalf("%+v: %v", test, err)
 		}
@@ -44,7 +44,7 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("%s %q on %q: %s; want %s", test.kind, test.typed, test.page, text, test.want)
 		}
 	}
-	if _, err := w.Suggest(w.ctx, w.viewer, SuggestQuery{Kind: "secrets"}); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.Suggest(w.t.Context(), w.viewer, SuggestQuery{Kind: "secrets"}); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("an unknown kind: %v", err)
 	}
 	var many strings.Builder
@@ -52,7 +52,7 @@ func TestSuggest(t *testing.T) {
 		fmt.Fprintf(&many, "#tag%d ", i)
 	}
 	w.put("Many", many.String())
-	if got, err := w.Suggest(w.ctx, w.viewer, SuggestQuery{Kind: "tags", Typed: "tag"}); err != nil || len(got) != SuggestLimit {
+	if got, err := w.Suggest(w.t.Context(), w.viewer, SuggestQuery{Kind: "tags", Typed: "tag"}); err != nil || len(got) != SuggestLimit {
 		t.Errorf("%d suggestions, %v; want %d", len(got), err, SuggestLimit)
 	}
 }

@@ -12,7 +12,7 @@ var everyone = func(string) bool { return true }
 
 // create creates a page from a template.
 func (w *world) create(a wiki.Access, name, template, text string) (Saved, error) {
-	return w.Save(w.ctx, a, SaveRequest{
+	return w.Save(w.t.Context(), a, SaveRequest{
 		Name: name, Text: []byte(text), Template: template, Member: everyone,
 		Precondition: Precondition{Create: true, Strict: true},
 	})
@@ -69,7 +69,7 @@ func TestTemplatesRefused(t *testing.T) {
 			t.Errorf("%s: %v", test.template, err)
 		}
 	}
-	if _, err := w.Page(w.ctx, w.owner, "P", ""); !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.Page(w.t.Context(), w.owner, "P", ""); !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("a refused page: %v", err)
 	}
 	if _, err := w.create(w.editor, "Elsewhere", "Meeting", ""); !errors.Is(err, wiki.ErrPrecondition) {
@@ -79,7 +79,7 @@ func TestTemplatesRefused(t *testing.T) {
 		t.Errorf("a viewer: %v", err)
 	}
 	r := SaveRequest{Name: "Elsewhere", Template: "Meeting", Member: everyone, Precondition: w.base("Elsewhere")}
-	if _, err := w.Save(w.ctx, w.editor, r); !errors.Is(err, wiki.ErrInvalid) {
+	if _, err := w.Save(w.t.Context(), w.editor, r); !errors.Is(err, wiki.ErrInvalid) {
 		t.Errorf("with a revision: %v", err)
 	}
 }
@@ -94,13 +94,13 @@ func TestStrangersTemplates(t *testing.T) {
 	r := SaveRequest{Name: "P", Template: "Order", Precondition: Precondition{Create: true, Strict: true}}
 	for name, member := range map[string]func(string) bool{"bob left": func(did string) bool { return did == "did:plc:ada" }, "unknown members": nil} {
 		r.Member = member
-		if _, err := w.Save(w.ctx, w.owner, r); !errors.Is(err, wiki.ErrInvalid) || !strings.Contains(err.Error(), "A member must rewrite it") {
+		if _, err := w.Save(w.t.Context(), w.owner, r); !errors.Is(err, wiki.ErrInvalid) || !strings.Contains(err.Error(), "A member must rewrite it") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	w.saveAs(w.owner, "Templates/Order", "Keep Home.\n\nMine.\n")
 	r.Member = func(did string) bool { return did == "did:plc:ada" }
-	if _, err := w.Save(w.ctx, w.owner, r); err != nil || w.text("P") != "Keep Home.\n\nMine.\n" {
+	if _, err := w.Save(w.t.Context(), w.owner, r); err != nil || w.text("P") != "Keep Home.\n\nMine.\n" {
 		t.Errorf("rewritten: %v", err)
 	}
 }
@@ -114,12 +114,12 @@ func TestTemplateRetry(t *testing.T) {
 		Name: "P", Template: "Meeting", Member: everyone, Precondition: Precondition{Create: true, Strict: true},
 		Write: Write{IdempotencyKey: "k", IdempotencyHash: "h"},
 	}
-	first, err := w.Save(w.ctx, w.owner, r)
+	first, err := w.Save(w.t.Context(), w.owner, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.remove("Templates/Meeting")
-	if again, err := w.Save(w.ctx, w.owner, r); err != nil || !again.Replayed || again.Commit != first.Commit {
+	if again, err := w.Save(w.t.Context(), w.owner, r); err != nil || !again.Replayed || again.Commit != first.Commit {
 		t.Errorf("%+v %v", again, err)
 	}
 }

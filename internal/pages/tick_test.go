@@ -17,13 +17,13 @@ const taskPage = "\ufeff---\r\ntags: [a]\r\n---\r\n# Jobs\r\n\r\n- [ ] Replace t
 // tick ticks the task with a text, as it is in a revision.
 func (w *world) tick(name, revision, text string, done bool) (Ticked, error) {
 	w.t.Helper()
-	p, err := w.Page(w.ctx, w.owner, name, revision)
+	p, err := w.Page(w.t.Context(), w.owner, name, revision)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, task := range markdown.Tasks(p.Name, p.Source) {
 		if task.Text == text {
-			return w.Tick(w.ctx, w.editor, TickRequest{Name: name, Revision: p.File.Blob, Line: task.Line, Done: done, Member: func(string) bool { return true }})
+			return w.Tick(w.t.Context(), w.editor, TickRequest{Name: name, Revision: p.File.Blob, Line: task.Line, Done: done, Member: func(string) bool { return true }})
 		}
 	}
 	w.t.Fatalf("%s has no task %q", name, text)
@@ -38,7 +38,7 @@ func TestTickChangesOneByte(t *testing.T) {
 	if len(tasks) != 7 {
 		t.Fatalf("%d tasks: %+v", len(tasks), tasks)
 	}
-	v, err := w.View(w.ctx, w.reader, "Jobs", "")
+	v, err := w.View(w.t.Context(), w.reader, "Jobs", "")
 	if err != nil || v.Tasks != len(tasks) {
 		t.Fatalf("the view has %d tasks (%v), want %d", v.Tasks, err, len(tasks))
 	}
@@ -57,7 +57,7 @@ func TestTickChangesOneByte(t *testing.T) {
 			t.Errorf("after %q the page is\n%q, want\n%q", task.Text, got, want)
 		}
 	}
-	history, err := w.History(w.ctx, w.owner, "Jobs", 0, 20)
+	history, err := w.History(w.t.Context(), w.owner, "Jobs", 0, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestTickFollowsTheTask(t *testing.T) {
 	w := newWorld(t)
 	old := w.put("Jobs", "- [ ] one\n- [ ] two\n- [ ] two\n- [ ] three\n").Revision
 	w.put("Jobs", "New first line.\n\n- [x] one\n- [ ] two\n- [ ] two\n- [ ] three, changed\n")
-	done, err := w.Tick(w.ctx, w.editor, TickRequest{Name: "Jobs", Revision: old, Line: 3, Done: true})
+	done, err := w.Tick(w.t.Context(), w.editor, TickRequest{Name: "Jobs", Revision: old, Line: 3, Done: true})
 	if err != nil || done.Line != 5 {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -97,11 +97,11 @@ func TestTickFollowsTheTask(t *testing.T) {
 		t.Errorf("the page is %q", w.text("Jobs"))
 	}
 	for _, line := range []int{0, 5, -1} {
-		if _, err := w.Tick(w.ctx, w.editor, TickRequest{Name: "Jobs", Revision: old, Line: line, Done: true}); !errors.Is(err, wiki.ErrInvalid) {
+		if _, err := w.Tick(w.t.Context(), w.editor, TickRequest{Name: "Jobs", Revision: old, Line: line, Done: true}); !errors.Is(err, wiki.ErrInvalid) {
 			t.Errorf("line %d: %v", line, err)
 		}
 	}
-	if _, err := w.Tick(w.ctx, w.viewer, TickRequest{Name: "Jobs", Revision: old, Line: 1, Done: true}); !errors.Is(err, wiki.ErrDenied) {
+	if _, err := w.Tick(w.t.Context(), w.viewer, TickRequest{Name: "Jobs", Revision: old, Line: 1, Done: true}); !errors.Is(err, wiki.ErrDenied) {
 		t.Errorf("a viewer: %v", err)
 	}
 }
@@ -112,7 +112,7 @@ func TestTickAtTheSameTime(t *testing.T) {
 	var wait sync.WaitGroup
 	for line := 1; line <= 12; line++ {
 		wait.Go(func() {
-			if _, err := w.Tick(w.ctx, w.editor, TickRequest{Name: "Jobs", Revision: old, Line: line, Done: true}); err != nil {
+			if _, err := w.Tick(w.t.Context(), w.editor, TickRequest{Name: "Jobs", Revision: old, Line: line, Done: true}); err != nil {
 				t.Errorf("line %d: %v", line, err)
 			}
 		})
@@ -126,26 +126,26 @@ func TestTickAtTheSameTime(t *testing.T) {
 func TestTickKeepsTheDraft(t *testing.T) {
 	w := newWorld(t)
 	old := w.put("Jobs", "- [ ] one\n").Revision
-	if err := w.SaveDraft(w.ctx, w.editor, "Jobs", []byte("- [ ] one\n\nmore\n"), "", old); err != nil {
+	if err := w.SaveDraft(w.t.Context(), w.editor, "Jobs", []byte("- [ ] one\n\nmore\n"), "", old); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.tick("Jobs", old, "one", true); err != nil {
 		t.Fatal(err)
 	}
-	if form, err := w.Edit(w.ctx, w.editor, "Jobs", ""); err != nil || form.Draft == nil {
+	if form, err := w.Edit(w.t.Context(), w.editor, "Jobs", ""); err != nil || form.Draft == nil {
 		t.Errorf("the draft is gone (%v)", err)
 	}
 }
 
 func TestTickRefusesOtherEncodings(t *testing.T) {
 	w := newWorld(t)
-	open, release, err := w.open(w.ctx, w.owner, wiki.Edit)
+	open, release, err := w.open(w.t.Context(), w.owner, wiki.Edit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
 	latin := []byte("- [ ] caf\xe9\n")
-	if _, err := findTask(w.ctx, open, "Jobs", latin, latin, 1); !errors.Is(err, wiki.ErrInvalid) || !strings.Contains(err.Error(), "Windows-1252") {
+	if _, err := findTask(w.t.Context(), open, "Jobs", latin, latin, 1); !errors.Is(err, wiki.ErrInvalid) || !strings.Contains(err.Error(), "Windows-1252") {
 		t.Errorf("%v", err)
 	}
 }

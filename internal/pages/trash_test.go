@@ -13,7 +13,7 @@ func (w *world) trash() (names []string) {
 	w.t.Helper()
 	var from TrashPlace
 	for {
-		list, next, err := w.Trash(w.ctx, w.reader, from, 2)
+		list, next, err := w.Trash(w.t.Context(), w.reader, from, 2)
 		if err != nil || len(list) > 2 {
 			w.t.Fatal(len(list), err)
 		}
@@ -41,27 +41,27 @@ func TestTrash(t *testing.T) {
 	w.remove("Twice")
 	w.put("Twice", "twice\n")
 	w.remove("Twice")
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Folder"), Name: "Folder", Recursive: true}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("Folder"), Name: "Folder", Recursive: true}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"Folder", "Folder/One", "Folder/Three", "Folder/Two", "Twice", "Gone"}
 	if got := w.trash(); !slices.Equal(got, want) {
 		t.Errorf("the trash has %q", got)
 	}
-	list, _, err := w.Trash(w.ctx, w.reader, TrashPlace{}, 10)
+	list, _, err := w.Trash(w.t.Context(), w.reader, TrashPlace{}, 10)
 	if err != nil || list[5].Author.Username == "" || list[5].Old == "" {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if _, err := w.Restore(w.ctx, w.editor, "Gone", list[5].Old, Write{}); err != nil {
+	if _, err := w.Restore(w.t.Context(), w.editor, "Gone", list[5].Old, Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, data, err := w.OpenAttachment(w.ctx, w.reader, "Gone/a.png", ""); err != nil || string(data) != "one" {
+	if _, data, err := w.OpenAttachment(w.t.Context(), w.reader, "Gone/a.png", ""); err != nil || string(data) != "one" {
 		t.Errorf("the file of a restored page: %q, %v", data, err)
 	}
 	if w.text("Gone") != "Gone\n" || slices.Contains(w.trash(), "Gone") {
 		t.Errorf("not restored: %q", w.trash())
 	}
-	_, _, err = w.Trash(w.ctx, wiki.NewAccess(w.site, w.owner.Caller(), wiki.NoRole), TrashPlace{}, 10)
+	_, _, err = w.Trash(w.t.Context(), wiki.NewAccess(w.site, w.owner.Caller(), wiki.NoRole), TrashPlace{}, 10)
 	if err == nil {
 		t.Error("strangers read the trash")
 	}
@@ -78,11 +78,11 @@ func TestRestoredFilesYield(t *testing.T) {
 	revision := w.page("Gone").File.Blob
 	w.remove("Gone")
 	w.commitFiles(map[string]string{"Gone/0.png": "new"})
-	if _, err := w.Restore(w.ctx, w.editor, "Gone", revision, Write{}); err != nil {
+	if _, err := w.Restore(w.t.Context(), w.editor, "Gone", revision, Write{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"0.png": "new", "1.png": "old"} {
-		if _, data, err := w.OpenAttachment(w.ctx, w.reader, "Gone/"+name, ""); err != nil || string(data) != want {
+		if _, data, err := w.OpenAttachment(w.t.Context(), w.reader, "Gone/"+name, ""); err != nil || string(data) != want {
 			t.Errorf("%s is %q, %v", name, data, err)
 		}
 	}

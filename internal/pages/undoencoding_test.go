@@ -25,7 +25,7 @@ func TestUndoOfOtherEncodings(t *testing.T) {
 		change := w.putRaw("Old_page.md", c.second)
 		w.putRaw("Old_page.md", c.third)
 		head := w.head()
-		_, err := w.Undo(w.ctx, w.owner, UndoRequest{Commit: change})
+		_, err := w.Undo(w.t.Context(), w.owner, UndoRequest{Commit: change})
 		var problem *wiki.Problem
 		if !errors.As(err, &problem) || !errors.Is(err, wiki.ErrConflict) || !strings.Contains(problem.Message, "Old page changed later") || !strings.Contains(problem.Message, c.encoding) {
 			t.Errorf("%s: %v", name, err)
@@ -38,7 +38,7 @@ func TestUndoOfOtherEncodings(t *testing.T) {
 	w := newWorld(t)
 	w.putRaw("Old_page.md", latin)
 	change := w.putRaw("Old_page.md", "Grüße\n")
-	_, err := w.Undo(w.ctx, w.owner, UndoRequest{Commit: change})
+	_, err := w.Undo(w.t.Context(), w.owner, UndoRequest{Commit: change})
 	w.must(err)
 	if got := w.tree()["Old_page.md"]; got != latin {
 		t.Errorf("%q", got)
@@ -48,14 +48,14 @@ func TestUndoOfOtherEncodings(t *testing.T) {
 // putRaw writes a file byte for byte, and returns the commit.
 func (w *world) putRaw(path, data string) string {
 	w.t.Helper()
-	c, release, err := w.content.Open(w.ctx, w.site.Slug)
+	c, release, err := w.content.Open(w.t.Context(), w.site.Slug)
 	w.must(err)
 	defer release()
 	base := content.BaseNone
-	if f, err := c.Lookup(w.ctx, path); err == nil {
+	if f, err := c.Lookup(w.t.Context(), path); err == nil {
 		base = f.Blob
 	}
-	saved, err := c.Commit(w.ctx, content.Request{
+	saved, err := c.Commit(w.t.Context(), content.Request{
 		Author: w.owner.Caller(), Message: "raw", Limits: wiki.DefaultLimits,
 		Edits: []content.Edit{{Op: content.Put, Path: path, Data: []byte(data), Base: base}},
 	})

@@ -16,7 +16,7 @@ import (
 // undoSession undoes the session of a commit for the editor.
 func (w *world) undoSession(commit, path string) (Undone, error) {
 	w.t.Helper()
-	return w.Undo(w.ctx, w.editor, UndoRequest{Session: commit, Path: path})
+	return w.Undo(w.t.Context(), w.editor, UndoRequest{Session: commit, Path: path})
 }
 
 // One commit undoes an agent's changes to several pages, with moves, deletions and files,
@@ -35,17 +35,17 @@ func TestUndoSession(t *testing.T) {
 	w.writeAs(w.editor, "Page", "one\n\nTWO\n\nthree\n\nfour, by Bob\n")
 	w.writeAs(claude, "Page", "ONE\n\nTWO\n\nthree\n\nfour, by Bob\n")
 	w.writeAs(claude, "New", "a new page\n")
-	if _, err := w.Rename(w.ctx, claude, RenameRequest{Precondition: w.base("Old"), Name: "Old", NewName: "Moved"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), claude, RenameRequest{Precondition: w.base("Old"), Name: "Old", NewName: "Moved"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Delete(w.ctx, claude, DeleteRequest{Precondition: w.base("Gone"), Name: "Gone"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), claude, DeleteRequest{Precondition: w.base("Gone"), Name: "Gone"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Upload(w.ctx, claude, UploadRequest{Page: "Page", Name: "new.txt", Data: strings.NewReader("new")}); err != nil {
+	if _, err := w.Upload(w.t.Context(), claude, UploadRequest{Page: "Page", Name: "new.txt", Data: strings.NewReader("new")}); err != nil {
 		t.Fatal(err)
 	}
 	agents := w.tree()
-	dry, err := w.Undo(w.ctx, w.editor, UndoRequest{Session: first.Commit, DryRun: true, Texts: true})
+	dry, err := w.Undo(w.t.Context(), w.editor, UndoRequest{Session: first.Commit, DryRun: true, Texts: true})
 	if err != nil || len(dry.Files) != 6 || dry.Commit != "" {
 		t.Fatalf("dry run: %d files, %v", len(dry.Files), err)
 	}
@@ -62,14 +62,14 @@ func TestUndoSession(t *testing.T) {
 	if diff := cmp.Diff(want, w.tree()); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := w.Page(w.ctx, w.reader, "Moved", ""); !errors.As(err, new(*wiki.Redirect)) && !errors.Is(err, wiki.ErrNotFound) {
+	if _, err := w.Page(w.t.Context(), w.reader, "Moved", ""); !errors.As(err, new(*wiki.Redirect)) && !errors.Is(err, wiki.ErrNotFound) {
 		t.Errorf("the agent's name: %v", err)
 	}
 	again, err := w.undoSession(first.Commit, "")
 	if err != nil || !again.Unchanged {
 		t.Errorf("undone twice: %+v, %v", again, err)
 	}
-	if _, err := w.Revert(w.ctx, w.editor, done.Commit, Write{}); err != nil {
+	if _, err := w.Revert(w.t.Context(), w.editor, done.Commit, Write{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(agents, w.tree()); diff != "" {
@@ -122,7 +122,7 @@ func TestUndoSessionOfGonePages(t *testing.T) {
 	w.writeAs(claude, "Draft", "one\n")
 	w.writeAs(claude, "Draft", "two\n")
 	for a, name := range map[*wiki.Access]string{&claude: "Draft", &w.editor: "A"} {
-		if _, err := w.Delete(w.ctx, *a, DeleteRequest{Precondition: w.base(name), Name: name}); err != nil {
+		if _, err := w.Delete(w.t.Context(), *a, DeleteRequest{Precondition: w.base(name), Name: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestUndoSessionOfASwap(t *testing.T) {
 	w.put("B", "b\n")
 	var first string
 	for _, m := range [][2]string{{"A", "T"}, {"B", "A"}, {"T", "B"}} {
-		done, err := w.Rename(w.ctx, claude, RenameRequest{Precondition: w.base(m[0]), Name: m[0], NewName: m[1]})
+		done, err := w.Rename(w.t.Context(), claude, RenameRequest{Precondition: w.base(m[0]), Name: m[0], NewName: m[1]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestUndoSessionOfASwap(t *testing.T) {
 	if err != nil || w.text("A") != "a\n" || w.text("B") != "b\n" {
 		t.Fatalf("%v, %v", err, w.tree())
 	}
-	if _, err := w.Revert(w.ctx, w.editor, done.Commit, Write{}); err != nil {
+	if _, err := w.Revert(w.t.Context(), w.editor, done.Commit, Write{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(swapped, w.tree()); diff != "" {
@@ -173,7 +173,7 @@ func TestUndoSessionOfAPageThatMovedTwice(t *testing.T) {
 		by       wiki.Access
 		from, to string
 	}{{w.editor, "A", "B"}, {claude, "B", "C"}} {
-		if _, err := w.Rename(w.ctx, m.by, RenameRequest{Precondition: w.base(m.from), Name: m.from, NewName: m.to}); err != nil {
+		if _, err := w.Rename(w.t.Context(), m.by, RenameRequest{Precondition: w.base(m.from), Name: m.from, NewName: m.to}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestUndoSessionRefusals(t *testing.T) {
 	w := newWorld(t)
 	first := w.writeAs(robot(w.owner, "Claude Code"), "A", "a\n")
 	for _, a := range []wiki.Access{w.viewer, w.reader} {
-		_, err := w.Undo(w.ctx, a, UndoRequest{Session: first.Commit})
+		_, err := w.Undo(w.t.Context(), a, UndoRequest{Session: first.Commit})
 		wantKind(t, err, wiki.ErrDenied)
 	}
 	_, err := w.undoSession("0123456", "")
@@ -281,7 +281,7 @@ func TestUndoSessionProperty(t *testing.T) {
 		if diff := cmp.Diff(want, w.tree()); diff != "" {
 			t.Fatalf("undone: %s", diff)
 		}
-		if _, err := w.Revert(w.ctx, w.editor, done.Commit, Write{}); err != nil {
+		if _, err := w.Revert(w.t.Context(), w.editor, done.Commit, Write{}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(before, w.tree()); diff != "" {

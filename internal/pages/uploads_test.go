@@ -132,7 +132,7 @@ func TestUnpackingLeavesAMarginOnDisk(t *testing.T) {
 		w.room.Store(1 << 40)
 		u := w.received(c.data)
 		w.room.Store(int64(c.room))
-		if _, err := w.Examine(w.ctx, w.owner, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "disk space") {
+		if _, err := w.Examine(w.t.Context(), w.owner, u, ImportRequest{}, nil); !errors.Is(err, wiki.ErrStorage) || !strings.Contains(err.Error(), "disk space") {
 			t.Errorf("%s: %v", name, err)
 		}
 		w.must(u.Close())

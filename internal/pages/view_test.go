@@ -21,7 +21,7 @@ func TestFind(t *testing.T) {
 	}
 	w.upload("Home", "Pic.png", "p")
 	w.upload("", "v1.2", "a file of that very name")
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("Moved"), Name: "Moved", NewName: "New Name"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("Moved"), Name: "Moved", NewName: "New Name"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ path, want string }{
@@ -57,7 +57,7 @@ func TestFind(t *testing.T) {
 		{strings.Repeat("x", 300), "invalid"},
 		{"Home/edit", "invalid"},
 	} {
-		f, err := w.Find(w.ctx, w.reader, test.path)
+		f, err := w.Find(w.t.Context(), w.reader, test.path)
 		got := map[Kind]string{KindPage: "page ", KindFile: "file ", KindFolder: "folder "}[f.Kind] + f.Path
 		var to *wiki.Redirect
 		switch {
@@ -84,11 +84,11 @@ func TestSpellingsOfOnePage(t *testing.T) {
 	w := newWorld(t)
 	w.put("Getting_Started", "one\n")
 	for i, name := range []string{"getting started", "GETTING_STARTED", " Getting Started ", "/Getting_Started.md", "getting_started/"} {
-		done, err := w.Save(w.ctx, w.editor, SaveRequest{Precondition: w.base(name), Name: name, Text: fmt.Appendf(nil, "%d\n", i)})
+		done, err := w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: w.base(name), Name: name, Text: fmt.Appendf(nil, "%d\n", i)})
 		if err != nil || done.Name != "Getting_Started" || done.Created {
 			t.Errorf("%q: %+v, %v", name, done, err)
 		}
-		_, err = w.Save(w.ctx, w.editor, SaveRequest{Precondition: Precondition{Create: true}, Name: name, Text: []byte("x")})
+		_, err = w.Save(w.t.Context(), w.editor, SaveRequest{Precondition: Precondition{Create: true}, Name: name, Text: []byte("x")})
 		wantKind(t, err, wiki.ErrConflict)
 	}
 	if got := w.paths(); got != "Getting_Started.md" {
@@ -102,7 +102,7 @@ func TestRedLinksTurnBlue(t *testing.T) {
 	w.put("Home", "[[New Page]] and ![[Part]] and ![](/Home/pic.png)\n")
 	view := func() *View {
 		t.Helper()
-		v, err := w.View(w.ctx, w.reader, "Home", "")
+		v, err := w.View(w.t.Context(), w.reader, "Home", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func TestRedLinksTurnBlue(t *testing.T) {
 	if v := view(); !contains(v.Body, "other words") || contains(v.Body, "embedded words") {
 		t.Errorf("the old embed: %s", v.Body)
 	}
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("new_page"), Name: "new_page"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("new_page"), Name: "new_page"}); err != nil {
 		t.Fatal(err)
 	}
 	if v := view(); !contains(v.Body, `href="/New_Page/edit"`) {
@@ -141,7 +141,7 @@ func TestBodyCache(t *testing.T) {
 	w.put("Home", "[[Other]]\n")
 	body := func() any {
 		t.Helper()
-		if _, err := w.View(w.ctx, w.reader, "Home", ""); err != nil {
+		if _, err := w.View(w.t.Context(), w.reader, "Home", ""); err != nil {
 			t.Fatal(err)
 		}
 		b, ok := w.views.GetIfPresent(cacheKey{"body", "ada", "Home"})
@@ -167,7 +167,7 @@ func TestSourceCache(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.put("A", "one\n")
-	read := func(name, revision string) (*Source, error) { return w.Source(w.ctx, w.reader, name, revision) }
+	read := func(name, revision string) (*Source, error) { return w.Source(w.t.Context(), w.reader, name, revision) }
 	first, err := read("A", "")
 	if err != nil || first.Text != "one\n" {
 		t.Fatalf("%+v, %v", first, err)
@@ -182,20 +182,20 @@ func TestSourceCache(t *testing.T) {
 	if old, err := read("A", first.File.Blob); err != nil || old.Text != "one\n" || !old.Old {
 		t.Errorf("the first revision: %+v, %v", old, err)
 	}
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
-	if err := c.TakeDown(w.ctx, "A.md", "a court's order"); err != nil { // without invalidating the cache
+	if err := c.TakeDown(w.t.Context(), "A.md", "a court's order"); err != nil { // without invalidating the cache
 		t.Fatal(err)
 	}
 	_, err = read("A", "")
 	wantKind(t, err, wiki.ErrTakenDown)
-	if err := c.LiftTakedown(w.ctx, "A.md"); err != nil {
+	if err := c.LiftTakedown(w.t.Context(), "A.md"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Rename(w.ctx, w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B"}); err != nil {
+	if _, err := w.Rename(w.t.Context(), w.editor, RenameRequest{Precondition: w.base("A"), Name: "A", NewName: "B"}); err != nil {
 		t.Fatal(err)
 	}
 	var redirect *wiki.Redirect
@@ -220,7 +220,7 @@ func TestViewOfOldRevisions(t *testing.T) {
 		{strings.ToUpper(first.Revision), "first", true},
 		{second.Revision, "second", false},
 	} {
-		v, err := w.View(w.ctx, w.reader, "Page", test.revision)
+		v, err := w.View(w.t.Context(), w.reader, "Page", test.revision)
 		if err != nil || !contains(v.Body, test.text) || v.Old != test.old || v.Current != second.Revision {
 			t.Errorf("%q: %+v, %v", test.revision, v, err)
 		}
@@ -228,17 +228,17 @@ func TestViewOfOldRevisions(t *testing.T) {
 	for revision, kind := range map[string]error{
 		"123456": wiki.ErrInvalid, "HEAD": wiki.ErrInvalid, "--help-me": wiki.ErrInvalid, "0123456789": wiki.ErrNotFound,
 	} {
-		_, err := w.View(w.ctx, w.reader, "Page", revision)
+		_, err := w.View(w.t.Context(), w.reader, "Page", revision)
 		wantKind(t, err, kind)
 	}
-	if _, err := w.Delete(w.ctx, w.editor, DeleteRequest{Precondition: w.base("Page"), Name: "Page"}); err != nil {
+	if _, err := w.Delete(w.t.Context(), w.editor, DeleteRequest{Precondition: w.base("Page"), Name: "Page"}); err != nil {
 		t.Fatal(err)
 	}
-	v, err := w.View(w.ctx, w.reader, "Page", first.Commit)
+	v, err := w.View(w.t.Context(), w.reader, "Page", first.Commit)
 	if err != nil || !v.Old || v.Current != "" {
 		t.Errorf("of a deleted page: %+v, %v", v, err)
 	}
-	_, err = w.View(w.ctx, w.reader, "Page", "")
+	_, err = w.View(w.t.Context(), w.reader, "Page", "")
 	wantKind(t, err, wiki.ErrNotFound)
 }
 
@@ -250,14 +250,14 @@ func TestBacklinksAndSubpages(t *testing.T) {
 	w.put("B", "`[[Target]]`\n")
 	w.put("Target/Sub", "x\n")
 	w.put("Target/Sub/More", "x\n")
-	v, err := w.View(w.ctx, w.reader, "Target", "")
+	v, err := w.View(w.t.Context(), w.reader, "Target", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(v.Backlinks) != 1 || v.Backlinks[0].Name != "A" || !strings.Contains(v.Backlinks[0].Text, "before") || v.Below != 2 {
 		t.Errorf("%+v, %d below", v.Backlinks, v.Below)
 	}
-	links, err := w.Links(w.ctx, w.reader, "a")
+	links, err := w.Links(w.t.Context(), w.reader, "a")
 	if diff := cmp.Diff(PageLinks{To: []wiki.PageName{"Target"}}, links); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
@@ -270,7 +270,7 @@ func TestIndex(t *testing.T) {
 	w.put("Getting_Started", "---\ntags: [red, blue]\ncategory: Guides\n---\n[[Wanted_Page]] [[other]] [[Home]]\n")
 	w.put("élan/Alone", "[[Élan/Alone]]\n")
 	w.put("zebra", "[x](/Home)\n")
-	index, err := w.Index(w.ctx, w.reader)
+	index, err := w.Index(w.t.Context(), w.reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestIndex(t *testing.T) {
 		{ListFilter{Category: "red"}, "[]"},
 		{ListFilter{UpdatedSince: w.page("zebra").File.Modified}, "[zebra]"},
 	} {
-		list, err := w.List(w.ctx, w.reader, test.f)
+		list, err := w.List(w.t.Context(), w.reader, test.f)
 		names := []wiki.PageName{}
 		for _, e := range list {
 			names = append(names, e.Name)
@@ -317,7 +317,7 @@ func TestIndex(t *testing.T) {
 			t.Errorf("%+v: %v, %v", test.f, names, err)
 		}
 	}
-	graph, err := w.Graph(w.ctx, w.reader)
+	graph, err := w.Graph(w.t.Context(), w.reader)
 	if err != nil || len(graph.Nodes) != 4 || len(graph.Edges) != 3 {
 		t.Errorf("%+v, %v", graph, err)
 	}
@@ -330,7 +330,7 @@ func TestTree(t *testing.T) {
 		w.put(p, "x\n")
 	}
 	w.upload("A", "file.png", "x")
-	tree, err := w.Tree(w.ctx, w.reader)
+	tree, err := w.Tree(w.t.Context(), w.reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestTree(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	list, err := w.Folder(w.ctx, w.reader, "folder only")
+	list, err := w.Folder(w.t.Context(), w.reader, "folder only")
 	if err != nil || len(list) != 1 || list[0].Name != "Folder_Only/Page" {
 		t.Errorf("%+v, %v", list, err)
 	}
@@ -360,7 +360,7 @@ func TestSeed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for range 2 {
-		if err := w.Seed(w.ctx, w.owner); err != nil {
+		if err := w.Seed(w.t.Context(), w.owner); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -368,12 +368,12 @@ func TestSeed(t *testing.T) {
 		t.Errorf("%s in %d commits", got, w.head())
 	}
 	for _, name := range []string{"Home", "Getting_Started", "AGENTS"} {
-		v, err := w.View(w.ctx, w.owner, name, "")
+		v, err := w.View(w.t.Context(), w.owner, name, "")
 		if err != nil || len(v.Notices) > 0 || len(v.Body) < 500 {
 			t.Errorf("%s: %v %v", name, err, v)
 		}
 	}
-	index, err := w.Index(w.ctx, w.owner)
+	index, err := w.Index(w.t.Context(), w.owner)
 	if err != nil || len(index.Orphans) > 0 || len(index.Wanted) > 0 {
 		t.Errorf("a new wiki has orphans %v and missing pages %v (%v)", index.Orphans, index.Wanted, err)
 	}
@@ -391,26 +391,26 @@ func TestNamesRoundTrip(t *testing.T) {
 		strings.Repeat("ü", 95), "key: value", "[[link]]", "edit/me", "x/../y", "a//b", ".hidden", "a/.b", "\u202eevil", "a\nb", "view",
 		strings.Repeat("x", 198), "-/index", "api/v1", "", " ", "/", "x.git/y", ".GIT", "git~1/x",
 	} {
-		done, err := w.Save(w.ctx, w.editor, SaveRequest{Name: name, Text: []byte("text of " + strings.ToValidUTF8(name, ""))})
+		done, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: name, Text: []byte("text of " + strings.ToValidUTF8(name, ""))})
 		if err != nil {
 			if !errors.Is(err, wiki.ErrInvalid) {
 				t.Errorf("%q: %v", name, err)
 			}
 			continue
 		}
-		found, err := w.Find(w.ctx, w.reader, string(done.Name))
+		found, err := w.Find(w.t.Context(), w.reader, string(done.Name))
 		if err != nil || found.Kind != KindPage || found.Path != string(done.Name) {
 			t.Errorf("%q was saved as %q; Find returns %+v, %v", name, done.Name, found, err)
 		}
-		v, err := w.View(w.ctx, w.reader, name, "")
+		v, err := w.View(w.t.Context(), w.reader, name, "")
 		if err != nil || v.Name != done.Name {
 			t.Errorf("%q: %+v, %v", name, v, err)
 		}
-		if history, err := w.History(w.ctx, w.reader, name, 0, 0); err != nil || len(history) != 1 {
+		if history, err := w.History(w.t.Context(), w.reader, name, 0, 0); err != nil || len(history) != 1 {
 			t.Errorf("%q: history %v, %v", name, history, err)
 		}
 	}
-	if _, err := w.Index(w.ctx, w.reader); err != nil {
+	if _, err := w.Index(w.t.Context(), w.reader); err != nil {
 		t.Error(err)
 	}
 }
@@ -422,11 +422,11 @@ func TestSectionAnchors(t *testing.T) {
 	for _, heading := range []string{"Next steps", "What's new?", "Ünï çode", "a_b-c", "1.2.3", "`code` and *more*", "C++ & C#", "…", "名前"} {
 		w.put("Target", "# "+heading+"\n")
 		w.put("Link", "[[Target#"+strings.NewReplacer("`", "", "*", "", "#", "").Replace(heading)+"]]\n")
-		target, err := w.View(w.ctx, w.reader, "Target", "")
+		target, err := w.View(w.t.Context(), w.reader, "Target", "")
 		if err != nil || len(target.Headings) != 1 {
 			t.Fatalf("%q: %+v, %v", heading, target, err)
 		}
-		link, err := w.View(w.ctx, w.reader, "Link", "")
+		link, err := w.View(w.t.Context(), w.reader, "Link", "")
 		if want := "#" + (&url.URL{Fragment: target.Headings[0].ID}).EscapedFragment() + `"`; err != nil || !contains(link.Body, want) {
 			t.Errorf("%q has id %q; the link is %s", heading, target.Headings[0].ID, link.Body)
 		}
@@ -440,8 +440,8 @@ func TestHostilePagesAreShownAsSource(t *testing.T) {
 	source := strings.Repeat("> ", 5000) + "deep " + strings.Repeat("[", 70_000) + "\n"
 	w.put("Page", source)
 	for _, call := range []func() (*View, error){
-		func() (*View, error) { return w.View(w.ctx, w.reader, "Page", "") },
-		func() (*View, error) { return w.Preview(w.ctx, w.editor, "Page", []byte(source)) },
+		func() (*View, error) { return w.View(w.t.Context(), w.reader, "Page", "") },
+		func() (*View, error) { return w.Preview(w.t.Context(), w.editor, "Page", []byte(source)) },
 	} {
 		v, err := call()
 		if err != nil || v.Body != "" || len(v.Notices) != 1 || string(v.Source) != source || v.Title != "Page" {
@@ -457,7 +457,7 @@ func TestDataTable(t *testing.T) {
 	shows := func(want string) {
 		t.Helper()
 		for range 2 { // also from the cache
-			view, err := w.View(w.ctx, w.reader, "Scores", "")
+			view, err := w.View(w.t.Context(), w.reader, "Scores", "")
 			w.must(err)
 			if !contains(view.Body, want) {
 				t.Errorf("no %s in %s", want, view.Body)

@@ -45,22 +45,22 @@ func TestNothingVouchesForItself(t *testing.T) {
 	u.Close()
 	check("another import is vouched for", true)
 	for _, a := range []wiki.Access{w.editor, {}} {
-		if _, err := w.Vouch(w.ctx, a, Vouching{Commit: done.Head}); err == nil {
+		if _, err := w.Vouch(w.t.Context(), a, Vouching{Commit: done.Head}); err == nil {
 			t.Error("only the owner can vouch")
 		}
 	}
-	if _, err := w.Vouch(w.ctx, w.owner, Vouching{Commit: "none"}); err == nil {
+	if _, err := w.Vouch(w.t.Context(), w.owner, Vouching{Commit: "none"}); err == nil {
 		t.Error("vouched for a commit that isn't there")
 	}
 	for range 2 {
-		if _, err := w.Vouch(w.ctx, w.owner, Vouching{Commit: done.Head}); err != nil {
+		if _, err := w.Vouch(w.t.Context(), w.owner, Vouching{Commit: done.Head}); err != nil {
 			t.Fatal(err)
 		}
 		check("vouched for", false)
 		if by := author(); !by.IsAgent() || !by.Imported {
 			t.Errorf("%+v", by)
 		}
-		if n, err := w.Vouch(w.ctx, w.owner, Vouching{Commit: done.Head, Withdraw: true}); n != 1 || err != nil {
+		if n, err := w.Vouch(w.t.Context(), w.owner, Vouching{Commit: done.Head, Withdraw: true}); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 		check("taken back", true)
@@ -83,14 +83,14 @@ func TestImportsAreRecorded(t *testing.T) {
 		w.imported(u, ImportRequest{Own: name == "B"})
 		u.Close()
 	}
-	list, all, err := w.Imports(w.ctx, w.owner)
+	list, all, err := w.Imports(w.t.Context(), w.owner)
 	if err != nil || all != 2 || len(list) != 2 || list[0].Source != "B_.zip" || list[0].VouchedBy != "did:plc:ada" || list[1].VouchedBy != "" || list[1].Commits != 1 || list[1].Vouched.Unix() > 0 {
 		t.Fatalf("%+v, %d, %v", list, all, err)
 	}
-	if n, err := w.Vouch(w.ctx, w.owner, Vouching{Commit: list[0].Commit, Earlier: true}); n != 1 || err != nil {
+	if n, err := w.Vouch(w.t.Context(), w.owner, Vouching{Commit: list[0].Commit, Earlier: true}); n != 1 || err != nil {
 		t.Errorf("new for %d imports, %v", n, err)
 	}
-	if n, err := w.Vouch(w.ctx, w.owner, Vouching{Commit: list[0].Commit, Earlier: true, Withdraw: true}); n != 2 || err != nil {
+	if n, err := w.Vouch(w.t.Context(), w.owner, Vouching{Commit: list[0].Commit, Earlier: true, Withdraw: true}); n != 2 || err != nil {
 		t.Errorf("taken back for %d imports, %v", n, err)
 	}
 }

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"flag"
@@ -31,7 +30,6 @@ type world struct {
 	*Service
 	dir                           string // of the wikis
 	t                             testing.TB
-	ctx                           context.Context
 	site                          wiki.Site
 	room                          *atomic.Int64 // bytes left on the disk
 	clock                         *atomic.Int64 // in seconds; a commit sets it forward
@@ -68,7 +66,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 	})
 	w := &world{
 		Service: New(Options{Content: pool, Search: index, Markdown: markdown.New(markdown.Options{}), Now: now, Timer: now}),
-		dir:     dir, t: t, ctx: t.Context(), room: room, clock: clock,
+		dir:     dir, t: t, room: room, clock: clock,
 	}
 	return w.another("ada", limits)
 }
@@ -76,7 +74,7 @@ func worldWith(t testing.TB, limits wiki.Limits) *world {
 // another returns a world with another, new wiki of the same service.
 func (w *world) another(slug string, limits wiki.Limits) *world {
 	w.t.Helper()
-	if err := w.content.Create(w.ctx, slug); err != nil {
+	if err := w.content.Create(w.t.Context(), slug); err != nil {
 		w.t.Fatal(err)
 	}
 	other := *w
@@ -105,10 +103,10 @@ func (w *world) orderWikilinks(order wiki.LinkOrder) {
 func (w *world) put(name, text string) Saved {
 	w.t.Helper()
 	r := SaveRequest{Name: name, Text: []byte(text), Exact: true}
-	if p, err := w.Page(w.ctx, w.owner, name, ""); err == nil {
+	if p, err := w.Page(w.t.Context(), w.owner, name, ""); err == nil {
 		r.Base = p.File.Blob
 	}
-	done, err := w.Save(w.ctx, w.owner, r)
+	done, err := w.Save(w.t.Context(), w.owner, r)
 	if err != nil {
 		w.t.Fatalf("put %s: %v", name, err)
 	}
@@ -117,7 +115,7 @@ func (w *world) put(name, text string) Saved {
 
 func (w *world) upload(page, name, data string) Saved {
 	w.t.Helper()
-	done, err := w.Upload(w.ctx, w.owner, UploadRequest{Page: page, Name: name, Data: strings.NewReader(data), Replace: true})
+	done, err := w.Upload(w.t.Context(), w.owner, UploadRequest{Page: page, Name: name, Data: strings.NewReader(data), Replace: true})
 	if err != nil {
 		w.t.Fatalf("upload %s to %s: %v", name, page, err)
 	}
@@ -126,7 +124,7 @@ func (w *world) upload(page, name, data string) Saved {
 
 func (w *world) page(name string) *Page {
 	w.t.Helper()
-	p, err := w.Page(w.ctx, w.owner, name, "")
+	p, err := w.Page(w.t.Context(), w.owner, name, "")
 	if err != nil {
 		w.t.Fatalf("page %s: %v", name, err)
 	}
@@ -147,17 +145,17 @@ func (w *world) base(name string) Precondition {
 func (w *world) tree() map[string]string {
 	w.t.Helper()
 	files := map[string]string{}
-	c, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	c, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer release()
-	names, err := c.Names(w.ctx)
+	names, err := c.Names(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, p := range names {
-		_, data, err := c.Read(w.ctx, p)
+		_, data, err := c.Read(w.t.Context(), p)
 		if err != nil {
 			w.t.Fatalf("read %s: %v", p, err)
 		}
@@ -170,7 +168,7 @@ func (w *world) paths() string { return strings.Join(slices.Sorted(maps.Keys(w.t
 
 func (w *world) head() int64 {
 	w.t.Helper()
-	seq, err := w.Head(w.ctx, w.owner)
+	seq, err := w.Head(w.t.Context(), w.owner)
 	if err != nil {
 		w.t.Fatal(err)
 	}

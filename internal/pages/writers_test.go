@@ -9,7 +9,7 @@ import (
 
 // foreign asks about one text.
 func (w *world) foreign(member func(did string) bool, words Words) (bool, error) {
-	got, err := w.Foreign(w.ctx, w.owner, member, []*Words{&words})
+	got, err := w.Foreign(w.t.Context(), w.owner, member, []*Words{&words})
 	return err != nil || got[0], err
 }
 
@@ -22,7 +22,7 @@ func TestWrittenByOthers(t *testing.T) {
 	w.put("Mine", "one\ntwo\n")
 	w.put("Shared", "one\n")
 	base := w.page("Shared").File.Blob
-	_, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Shared", Text: []byte("one\nbob's\n"), Precondition: Precondition{Base: base}})
+	_, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: "Shared", Text: []byte("one\nbob's\n"), Precondition: Precondition{Base: base}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 		t.Helper()
 		w.put("Shared", "one\n")
 		base := w.page("Shared").File.Blob
-		if _, err := w.Save(w.ctx, w.editor, SaveRequest{Name: "Shared", Text: []byte("bob's\n"), Precondition: Precondition{Base: base}}); err != nil {
+		if _, err := w.Save(w.t.Context(), w.editor, SaveRequest{Name: "Shared", Text: []byte("bob's\n"), Precondition: Precondition{Base: base}}); err != nil {
 			t.Fatal(err)
 		}
 		w.put("Shared", text)
@@ -83,7 +83,7 @@ func TestUnknownAuthorsAreNotMembers(t *testing.T) {
 		t.Fatal("all lines are hers")
 	}
 	file := w.page("Shared").File
-	content, release, err := w.open(w.ctx, w.owner, wiki.Read)
+	content, release, err := w.open(w.t.Context(), w.owner, wiki.Read)
 	if err != nil {
 		t.Fatal(err)
 	}
