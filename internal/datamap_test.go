@@ -62,6 +62,7 @@ var dataMap = []dataRow{
 	{"platform", "invitations", "invitations to sign up, with the hash of their code; unused ones until 30 days after they expire", truth, "DIDs of inviter and guest", untouched, deleted, "own ones, with the guest's handle", "-", "-", "-"},
 	{"platform", "links", "one-time links of robot home, to sign in (ten minutes) and to join a wiki (14 days), with the hash of their code", temporary, "DID", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "passkeys", "passkeys of robot home: public key, counter, host and the browser that added them", truth, "DID", untouched, deleted, "-", "-", "-", "-"},
+	{"platform", "linked_accounts", "ATProto accounts that sign in people of robot home", truth, "DID, handle", untouched, deleted, "-", "-", "-", "-"},
 	{"platform", "audit", "log of changes to wikis, members, tokens, invitations, settings and accounts", truth, "DIDs of actors, members and inviters", kept, kept, "-", "records it", "records it", "-"},
 	{"platform", "signins", "sign-ins in progress (minutes)", temporary, "handle", untouched, expires, "-", "-", "-", "-"},
 	{"platform", "former", "former usernames, reserved for their owners, and names that the operator reserved", truth, "name, keyed hash of its holder", kept, kept, "-", "-", "-", "-"},

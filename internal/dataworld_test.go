@@ -138,6 +138,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddPersonalToken(ctx, "personal", &store.Token{ID: "p", DID: canaryDID, Name: "laptop"}, 5))
 	w.must(w.db.AddInvitation(ctx, "by the canary", store.Invitation{ID: "i1", Inviter: canaryUser, Expires: soon}, 5, 5))
 	w.must(w.db.AddPasskey(ctx, store.Passkey{ID: "pk", DID: canaryDID, Host: "localhost", Credential: "{}"}, 5))
+	w.must(w.db.LinkAccount(ctx, store.LinkedAccount{DID: "did:plc:linked", Person: canaryDID, Handle: canaryUser.Handle}))
 	w.must(w.db.AddSignInLink(ctx, "sign in", "l1", canaryDID, w.now.Add(90*24*time.Hour), 5))
 	w.must(w.db.AddJoinLink(ctx, canaryDID, "join", store.JoinLink{ID: "l2", Slug: canaryName, Role: wiki.Viewer, Expires: w.now.Add(90 * 24 * time.Hour)}, 5))
 	w.must(w.db.SetAvatar(ctx, canaryDID, store.Avatar{MIME: "image/png", Data: []byte("x")}))

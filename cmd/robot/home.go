@@ -36,17 +36,24 @@ type homeFlags struct {
 	URL    string `name:"url" env:"ROBOT_URL" placeholder:"URL" help:"Address at which browsers and agents reach the wiki. Default: http://localhost with the port of --listen. Over http, only addresses of a private network are accepted."`
 }
 
+// homeFeatures are the settings of a wiki that runs.
+type homeFeatures struct {
+	NoSemanticSearch bool `help:"Search by words only, without the embedding model. Saves memory."`
+	ATProto          bool `name:"atproto" env:"ROBOT_ATPROTO" help:"Let people link their Bluesky or Atmosphere accounts and sign in with them. Needs an https address that the internet reaches, or http://localhost."`
+}
+
 type homeStartCommand struct {
 	homeFlags
-	Name             string `placeholder:"NAME" help:"Name of the wiki, at the first start."`
-	From             string `placeholder:"SOURCE" help:"Import this at the first start: a clone, a git bundle, a zip of an export, a folder of Markdown, or the https address of a public repository."`
-	NoSemanticSearch bool   `help:"Search by words only, without the embedding model. Saves memory."`
-	Verbose          bool   `short:"v" help:"Log each request."`
+	Name    string `placeholder:"NAME" help:"Name of the wiki, at the first start."`
+	From    string `placeholder:"SOURCE" help:"Import this at the first start: a clone, a git bundle, a zip of an export, a folder of Markdown, or the https address of a public repository."`
+	Verbose bool   `short:"v" help:"Log each request."`
+	homeFeatures
+	config.TestFlags
 }
 
 // Run serves until ctx ends.
 func (c homeStartCommand) Run(ctx context.Context) (err error) {
-	cfg, err := c.config(ctx, c.NoSemanticSearch)
+	cfg, err := c.config(ctx, c.homeFeatures, c.TestFlags)
 	if err != nil {
 		return err
 	}
@@ -141,12 +148,12 @@ func (c homeStartCommand) fill(ctx context.Context, s *service.Service) error {
 }
 
 // config validates the flags.
-func (c homeFlags) config(ctx context.Context, noSemanticSearch bool) (config.Config, error) {
+func (c homeFlags) config(ctx context.Context, features homeFeatures, test config.TestFlags) (config.Config, error) {
 	data, err := c.dataDir()
 	if err != nil {
 		return config.Config{}, err
 	}
-	return config.Home(ctx, config.HomeFlags{Listen: c.Listen, URL: c.URL, Data: data, NoSemanticSearch: noSemanticSearch})
+	return config.Home(ctx, config.HomeFlags{Listen: c.Listen, URL: c.URL, Data: data, NoSemanticSearch: features.NoSemanticSearch, ATProto: features.ATProto, Test: test})
 }
 
 // dataDir returns the data directory: by default, the one for applications' data of

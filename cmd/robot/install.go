@@ -11,16 +11,19 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"robot.wtf/internal/config"
 )
 
 type homeInstallCommand struct {
 	homeFlags
+	homeFeatures
 }
 
 // Run writes the unit for the service manager of this system. It starts nothing: the
 // output says how.
 func (c homeInstallCommand) Run(ctx context.Context) error {
-	cfg, err := c.config(ctx, false)
+	cfg, err := c.config(ctx, c.homeFeatures, config.TestFlags{})
 	if err != nil {
 		return err
 	}
@@ -34,6 +37,12 @@ func (c homeInstallCommand) Run(ctx context.Context) error {
 	args := []string{binary, "home", "--data", cfg.Data, "--listen", c.Listen}
 	if c.URL != "" {
 		args = append(args, "--url", c.URL)
+	}
+	if c.ATProto {
+		args = append(args, "--atproto")
+	}
+	if c.NoSemanticSearch {
+		args = append(args, "--no-semantic-search")
 	}
 	file, text, next, err := serviceUnit(runtime.GOOS, args)
 	if err != nil {

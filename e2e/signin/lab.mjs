@@ -20,6 +20,7 @@ const cfg = {
   tlsPort: 8443,                 // every https://<lab host> is served here (SNI/Host routed)
   appHost: 'robot.wtf.internal', // our service: must not be .test/.local/.localhost/.invalid/.example (PDS rejects those redirect URIs)
   appUpstream: '127.0.0.1:8080', // our service, plain HTTP
+  upstreams: {},                 // the same for other services, by host below appHost
   pdsHosts: ['pds.test', 'pds2.test'],
   accounts: [
     { pds: 0, handle: 'alice.test', password: 'alice-pass-1234', displayName: 'Alice Liddell', picture: true },
@@ -111,7 +112,6 @@ const route = (host) => {
   if (host.endsWith('.two.test')) return pdses[1].pds.app
   if (host.endsWith('.test')) return pdses[0].pds.app
 }
-const [uh, up] = cfg.appUpstream.split(':')
 const front = https.createServer({ key: fs.readFileSync(p('leaf.key')), cert: fs.readFileSync(p('leaf.pem')) }, (req, res) => {
   const host = (req.headers.host ?? '').split(':')[0]
   const outage = Object.entries(outages).find(([address]) => (host + req.url).startsWith(address))?.[1]
@@ -119,6 +119,7 @@ const front = https.createServer({ key: fs.readFileSync(p('leaf.key')), cert: fs
   if (outage) { res.statusCode = outage; return res.end('outage') }
   const app = route(host)
   if (app) return app(req, res)
+  const [uh, up] = (cfg.upstreams[host] ?? cfg.appUpstream).split(':')
   const r = http.request({ host: uh, port: up, method: req.method, path: req.url, headers: { ...req.headers, 'x-forwarded-proto': 'https', 'x-forwarded-for': req.socket.remoteAddress } }, (ur) => { res.writeHead(ur.statusCode, ur.rawHeaders); ur.pipe(res) })
   r.on('error', (e) => { res.writeHead(502); res.end(String(e)) }); req.pipe(r)
 })

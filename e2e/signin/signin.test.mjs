@@ -17,7 +17,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const installed = existsSync(path.join(here, "node_modules/better-sqlite3/build/Release/better_sqlite3.node"));
 const skip = installed ? false : "the PDS isn't installed, see README.md";
 const platformURL = "https://robot.wtf.internal";
-let lab, robot, startRobot, browser, dns, tempDir;
+const homeListen = "127.0.0.1:18081", homeURL = "https://home.robot.wtf.internal";
+let lab, robot, startRobot, startHome, browser, dns, tempDir;
 let silentDNS = false; // the DNS server doesn't answer
 
 // waitForLine waits until a process prints a line that contains a marker.
@@ -46,7 +47,7 @@ before(async () => {
   await new Promise((resolve) => dns.bind(0, "127.0.0.1", resolve));
   const listen = process.env.ROBOT_SIGNIN_LISTEN ?? "127.0.0.1:18080";
   const labFile = path.join(tempDir, "lab.config.json");
-  await writeFile(labFile, JSON.stringify({ dir: path.join(tempDir, "lab"), tlsPort: 0, appUpstream: listen }));
+  await writeFile(labFile, JSON.stringify({ dir: path.join(tempDir, "lab"), tlsPort: 0, appUpstream: listen, upstreams: { [new URL(homeURL).host]: homeListen } }));
   lab = { process: spawn(process.execPath, [path.join(here, "lab.mjs"), labFile], { cwd: here }) };
   Object.assign(lab, JSON.parse((await waitForLine(lab.process, "LAB_READY")).slice("LAB_READY ".length)));
   const binary = process.env.ROBOT ?? path.join(tempDir, "robot");
@@ -54,18 +55,23 @@ before(async () => {
     execFileSync("go", ["build", "-o", binary, "./cmd/robot"], { cwd: path.join(here, "../..") });
   }
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ROBOT"))); // those of the tests aren't settings
+  const testFlags = ["--test-pin", `*.test=${lab.tlsAddr}`, "--test-ca", lab.ca, "--test-dns", `127.0.0.1:${dns.address().port}`, "--test-plc", "https://plc.test"];
   startRobot = async (...more) => {
-    robot = spawn(binary, ["serve", "--public-url", platformURL, "--data", path.join(tempDir, "data"), "--listen", listen,
-      "--test-pin", `*.test=${lab.tlsAddr}`, "--test-ca", lab.ca, "--test-dns", `127.0.0.1:${dns.address().port}`, "--test-plc", "https://plc.test",
+    robot = spawn(binary, ["serve", "--public-url", platformURL, "--data", path.join(tempDir, "data"), "--listen", listen, ...testFlags,
       "--handle-resolver", "https://appview.test", "--account-server", "https://pds.test", ...more], { env });
     await waitForLine(robot, "is ready at");
+  };
+  startHome = async (...more) => {
+    const home = spawn(binary, ["home", "--name", "ada", "--data", path.join(tempDir, "home"), "--listen", homeListen, "--no-semantic-search", "--atproto", ...testFlags, ...more], { env });
+    const link = (await waitForLine(home, "Sign in")).match(/^Sign in (\S+)/)[1];
+    return { link, stop: () => new Promise((done) => { home.once("exit", done); home.kill("SIGTERM"); }) };
   };
   await startRobot();
   const { chromium } = await import("playwright-core");
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", `--ignore-certificate-errors-spki-list=${lab.spki}`,
-      `--host-resolver-rules=MAP *.test:443 ${lab.tlsAddr},MAP *.robot.wtf.internal:443 ${lab.tlsAddr},MAP robot.wtf.internal:443 ${lab.tlsAddr},MAP * ~NOTFOUND,EXCLUDE 127.0.0.1`],
+      `--host-resolver-rules=MAP *.test:443 ${lab.tlsAddr},MAP *.robot.wtf.internal:443 ${lab.tlsAddr},MAP robot.wtf.internal:443 ${lab.tlsAddr},MAP * ~NOTFOUND,EXCLUDE 127.0.0.1,EXCLUDE localhost`],
   });
 }, { timeout: 120_000 });
 
@@ -559,6 +565,60 @@ test("a public wiki names its owner's publication, once the record names the wik
   assert.equal(await reader.locator("link[rel='site.standard.publication']").getAttribute("href"), uri);
   assert.equal(await (await reader.goto(`${aliceWiki}/.well-known/site.standard.publication`)).text(), uri);
   await reader.context().close();
+});
+
+// linkAccount begins to link an account on the page of the person's account.
+async function linkAccount(page, url, handle) {
+  await page.goto(`${url}/-/account`);
+  await page.getByLabel("Your Bluesky or Atmosphere handle").fill(handle);
+  await page.getByRole("button", { name: "Link the account" }).click();
+}
+
+// signInAtHome signs in with a linked account.
+async function signInAtHome(page, url, handle, password, landing) {
+  await page.goto(`${url}/-/login`);
+  await page.getByLabel("Your Bluesky or Atmosphere handle").fill(handle);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await authorizeAtPDS(page, password, landing);
+}
+
+for (const [where, url, args] of [
+  ["localhost", `http://localhost:${homeListen.split(":")[1]}`, []],
+  ["one https name", homeURL, ["--url", homeURL]],
+]) test(`at home on ${where}, a person links an account, signs in with it and unlinks it`, { skip }, async () => {
+  const home = await startHome(...args);
+  const owner = await newVisitor();
+  await owner.goto(home.link);
+  await owner.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await owner.waitForURL(`${url}/`);
+  await linkAccount(owner, url, "alice.test");
+  await authorizeAtPDS(owner, alicePassword, (at) => at.href.startsWith(`${url}/-/account`));
+  await owner.getByText("alice.test", { exact: true }).waitFor();
+  await owner.getByText("Linked just now").waitFor();
+
+  const again = await newVisitor();
+  await signInAtHome(again, url, "alice.test", alicePassword, `${url}/`);
+  await again.goto(`${url}/-/account`);
+  await again.getByText("this browser").waitFor();
+  assert.ok((await again.locator("header.title").textContent()).includes("local:"), "she is who she was here");
+
+  // Somebody else's account signs nobody in, and can't be linked by an abandoned session.
+  const stranger = await newVisitor();
+  await signInAtHome(stranger, url, "bob.test", "bob-pass-1234", (at) => at.href.startsWith(`${url}/-/login`));
+  await stranger.getByText("isn’t linked to anybody here").or(stranger.getByText("isn't linked to anybody here")).waitFor();
+  await stranger.goto(`${url}/-/settings`);
+  assert.equal(new URL(stranger.url()).pathname, "/-/login", "nobody is signed in");
+
+  await owner.goto(`${url}/-/account`);
+  await owner.getByRole("button", { name: "Unlink" }).click();
+  await owner.getByText("This account signs nobody in any more.").waitFor();
+  await linkAccount(owner, url, "bob.test");
+  await owner.getByRole("textbox", { name: "Password" }).waitFor();
+  await owner.context().clearCookies({ name: /session/ });
+  await authorizeAtPDS(owner, "bob-pass-1234", (at) => at.href.startsWith(`${url}/-/login`));
+  await owner.getByText("no longer signed in as the person who asked for it").waitFor();
+  for (const page of [owner, again, stranger]) await page.context().close();
+  await home.stop();
 });
 
 // restartRobot restarts the service with other settings. Tests that do so are the last.

@@ -23,6 +23,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/bluesky-social/indigo/atproto/auth/oauth"
@@ -52,9 +54,24 @@ const Scope = "atproto"
 
 // Paths on the platform host that other servers call.
 const (
-	MetadataPath = "/auth/client-metadata.json"
-	JWKSPath     = "/auth/jwks.json"
-	CallbackPath = "/auth/callback"
+	MetadataPath = platformPrefix + metadataName
+	JWKSPath     = platformPrefix + jwksName
+	CallbackPath = platformPrefix + callbackName
+)
+
+// The same paths on the host of a service with one wiki ("robot home").
+const (
+	HomeMetadataPath = homePrefix + metadataName
+	HomeJWKSPath     = homePrefix + jwksName
+	HomeCallbackPath = homePrefix + callbackName
+)
+
+const (
+	platformPrefix = "/auth"
+	homePrefix     = "/-/atproto"
+	metadataName   = "/client-metadata.json"
+	jwksName       = "/jwks.json"
+	callbackName   = "/callback"
 )
 
 // Options of a Service.
@@ -63,6 +80,9 @@ type Options struct {
 	KeyDir   string // holds the client's keys; created at first start
 	Name     string // of the service, which people's servers show; "" means robot.wtf
 	Platform string // origin of the platform, "https://robot.wtf", without a trailing slash
+	// Home means that Platform is the origin of a service with one wiki. Over http, it
+	// must be at localhost: the client is then the one that the protocol has for that.
+	Home bool
 	// Admit reports whether a person without an account can get one.
 	Admit func(wiki.User) bool
 	// ByInvitation lets people whom Admit refuses get an account with an invitation.
@@ -108,6 +128,7 @@ type Service struct {
 	http                            *http.Client
 	keys                            *keys
 	metadata                        []byte
+	local                           bool // the client is at localhost
 	pictures                        *raster.Encoder
 	slots                           *budget.Slots // by asker
 	workers                         *background.Workers
@@ -144,27 +165,51 @@ func New(o Options) (*Service, error) {
 		directory: &identity.BaseDirectory{PLCURL: o.PLC, HTTPClient: documents, UserAgent: userAgent},
 		names:     outbound.Resolver(o.Outbound), resolver: o.Resolver, accountServer: cmp.Or(o.AccountServer, defaultAccountServer), completes: o.Completion && o.Resolver != "",
 	}
-	config := oauth.ClientConfig{
-		ClientID:    o.Platform + MetadataPath,
-		CallbackURL: o.Platform + CallbackPath,
-		Scopes:      []string{Scope},
-		UserAgent:   userAgent,
-	}
+	config := clientConfig(o)
 	s.app = oauth.ClientApp{
 		Client:   client,
 		Resolver: &oauth.Resolver{Client: &metadata, UserAgent: userAgent},
 		Dir:      s.directory,
 		Config:   &config,
 	}
-	if s.metadata, err = clientMetadata(s.client(keys.signing).Config, o.Platform, cmp.Or(o.Name, "robot.wtf")); err != nil {
+	if s.local = isLocalhostClient(config.ClientID); s.local {
+		return s, nil // nobody reads the metadata of such a client
+	}
+	if s.metadata, err = clientMetadata(s.client(keys.signing).Config, o); err != nil {
 		return nil, fmt.Errorf("atproto: client metadata: %w", err)
 	}
 	return s, nil
 }
 
-// client returns the library's client with a key for authentication.
+// clientConfig returns the configuration of the client without a key. Over http it is
+// the virtual client for localhost, which is called back at a loopback address
+// (atproto.com/specs/oauth, "Localhost Client Development").
+func clientConfig(o Options) oauth.ClientConfig {
+	prefix := platformPrefix
+	if o.Home {
+		prefix = homePrefix
+	}
+	config := oauth.ClientConfig{ClientID: o.Platform + prefix + metadataName, CallbackURL: o.Platform + prefix + callbackName, Scopes: []string{Scope}}
+	if u, err := url.Parse(o.Platform); o.Home && err == nil && u.Scheme == "http" {
+		config = oauth.NewLocalhostConfig("http://"+net.JoinHostPort(LoopbackHost, u.Port())+prefix+callbackName, []string{Scope})
+	}
+	config.UserAgent = userAgent
+	return config
+}
+
+// LoopbackHost is where servers send browsers back to that sign in at localhost. The
+// protocol allows no names there, so the front end redirects from it.
+const LoopbackHost = "127.0.0.1"
+
+func isLocalhostClient(id string) bool { return strings.HasPrefix(id, "http://localhost?") }
+
+// client returns the library's client with a key for authentication. A client at
+// localhost has none.
 func (s *Service) client(k *key) oauth.ClientApp {
 	app, config := s.app, *s.app.Config
+	if s.local {
+		return app
+	}
 	config.PrivateKey, config.KeyID = k.private, &k.id
 	app.Config = &config
 	return app
@@ -172,7 +217,8 @@ func (s *Service) client(k *key) oauth.ClientApp {
 
 const userAgent = "robot.wtf"
 
-// Metadata returns the client metadata document, served at MetadataPath.
+// Metadata returns the client metadata document, served at MetadataPath; nil for a
+// client at localhost, which has none.
 func (s *Service) Metadata() []byte { return s.metadata }
 
 // JWKS returns the client's public keys, served at JWKSPath. Keys rotate, so

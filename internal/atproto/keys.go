@@ -1,6 +1,7 @@
 package atproto
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -292,12 +293,15 @@ func newKey(private *ecdsa.PrivateKey) (*key, error) {
 
 // clientMetadata returns the document that describes this client to other
 // servers (atproto.com/specs/oauth, "Client ID Metadata Document").
-func clientMetadata(config *oauth.ClientConfig, platform, name string) ([]byte, error) {
+func clientMetadata(config *oauth.ClientConfig, o Options) ([]byte, error) {
 	m := config.ClientMetadata()
-	home, jwks := platform+"/", platform+JWKSPath
-	m.ClientName, m.ClientURI, m.JWKSURI = &name, &home, &jwks
-	terms, privacy, logo := platform+"/terms", platform+"/privacy", platform+"/favicon.ico"
-	m.TosURI, m.PolicyURI, m.LogoURI = &terms, &privacy, &logo
+	name, home, logo := cmp.Or(o.Name, "robot.wtf"), o.Platform+"/", o.Platform+"/favicon.ico"
+	jwks := strings.TrimSuffix(config.CallbackURL, callbackName) + jwksName
+	m.ClientName, m.ClientURI, m.JWKSURI, m.LogoURI = &name, &home, &jwks, &logo
+	if !o.Home {
+		terms, privacy := o.Platform+"/terms", o.Platform+"/privacy"
+		m.TosURI, m.PolicyURI = &terms, &privacy
+	}
 	if err := m.Validate(config.ClientID); err != nil {
 		return nil, err
 	}

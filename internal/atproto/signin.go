@@ -31,6 +31,8 @@ type Start struct {
 	// Invitation is the code of an invitation to use up if the person has no account
 	// here yet, or "".
 	Invitation string
+	// For is the local identity that proves an account to be theirs, or "" to sign in.
+	For string
 }
 
 // Begin starts a sign-in. It returns the address at the person's own server to
@@ -60,7 +62,7 @@ func (s *Service) Begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	s.limits.Served(at.host)
 	s.limits.Served(hostOf(at.server.Issuer))
 	request.AccountDID = at.did
-	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id, Handle: at.handle}
+	pending := pendingSignIn{AuthRequestData: *request, Key: signing.id, Handle: at.handle, For: start.For}
 	if start.Invitation != "" {
 		pending.Invitation = store.InvitationHash(start.Invitation)
 	}
@@ -104,6 +106,7 @@ type pendingSignIn struct {
 	Key        string        `json:"key"`
 	Handle     syntax.Handle `json:"handle,omitempty"`     // verified at the start, or handle.invalid
 	Invitation []byte        `json:"invitation,omitempty"` // hash of its code
+	For        string        `json:"for,omitempty"`        // Start.For
 }
 
 // authServer finds and checks the authorization server of an account, which
@@ -213,42 +216,70 @@ func serverProblem(address string, err error) error {
 // returns it with the address they wanted to go to. Errors wrap a Problem. A
 // callback from the wrong browser changes nothing.
 func (s *Service) Finish(ctx context.Context, w http.ResponseWriter, r *http.Request) (wiki.User, string, error) {
+	p, err := s.Prove(ctx, w, r)
+	if err != nil {
+		return wiki.User{}, p.Back, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cleanupTimeout)
+	defer cancel()
+	user, err := s.admitUser(ctx, p)
+	return user, p.Back, err
+}
+
+// A Proof is an account whose owner has just proved that it is theirs.
+type Proof struct {
+	Account wiki.User // its DID, handle and name
+	Back    string    // Start.Back
+	For     string    // Start.For
+
+	host       string  // of the account's server
+	profile    profile // as the account's owner wrote it
+	invitation []byte  // hash of its code, or nil
+}
+
+// Prove is Finish without an account here: it creates and changes none. With an error,
+// the proof has at most Back.
+func (s *Service) Prove(ctx context.Context, w http.ResponseWriter, r *http.Request) (Proof, error) {
 	query := r.URL.Query()
 	state := query.Get("state")
 	if state == "" || len(query["state"]) != 1 || len(query["iss"]) > 1 || len(query["code"]) > 1 {
-		return wiki.User{}, "", wiki.WithCause("incomplete", wiki.Problemf(wiki.ErrInvalid, handleField, "This sign-in link is incomplete. Start again here."))
+		return Proof{}, wiki.WithCause("incomplete", wiki.Problemf(wiki.ErrInvalid, handleField, "This sign-in link is incomplete. Start again here."))
 	}
 	// Check the cookie before taking the state: otherwise a stranger could
 	// use up someone's state by sending them here.
 	if !s.isRememberedState(r, state) {
-		return wiki.User{}, "", wiki.WithCause("another browser", wiki.Problemf(wiki.ErrDenied, handleField, "This sign-in was started in another browser, or too long ago. Start again here."))
+		return Proof{}, wiki.WithCause("another browser", wiki.Problemf(wiki.ErrDenied, handleField, "This sign-in was started in another browser, or too long ago. Start again here."))
 	}
 	s.forgetState(w, r, state)
 	row, err := s.store.TakeSignIn(ctx, state)
 	if errors.Is(err, wiki.ErrNotFound) {
-		return wiki.User{}, "", errExpired
+		return Proof{}, errExpired
 	}
 	if err != nil {
-		return wiki.User{}, "", fmt.Errorf("atproto: finish: %w", err)
+		return Proof{}, fmt.Errorf("atproto: finish: %w", err)
 	}
-	user, err := s.completeSignIn(ctx, limit.Visitor(r.RemoteAddr), query, row)
-	return user, row.Back, err
+	p, err := s.completeSignIn(ctx, limit.Visitor(r.RemoteAddr), query, row)
+	if err != nil {
+		p = Proof{}
+	}
+	p.Back = row.Back
+	return p, err
 }
 
-func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query url.Values, row store.SignIn) (wiki.User, error) {
+func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query url.Values, row store.SignIn) (Proof, error) {
 	f, err := s.resumeFlow(row)
 	if err != nil {
-		return wiki.User{}, err
+		return Proof{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	leave, err := s.acquireSlot(ctx, asker)
 	if err != nil {
-		return wiki.User{}, err
+		return Proof{}, err
 	}
 	defer leave()
 	if err := s.findAgain(ctx, query, f); err != nil {
-		return wiki.User{}, err
+		return Proof{}, err
 	}
 	tokens, err := f.redeem(ctx, query)
 	// From here on there can be tokens, which have to be revoked in any case. The
@@ -259,14 +290,17 @@ func (s *Service) completeSignIn(ctx context.Context, asker limit.Caller, query 
 	server := f.request.AuthServerURL
 	switch {
 	case err != nil:
-		return wiki.User{}, fmt.Errorf("atproto: finish at %s: %w: %w", server, err, s.callbackProblem(after, f, err))
+		return Proof{}, fmt.Errorf("atproto: finish at %s: %w: %w", server, err, s.callbackProblem(after, f, err))
 	case len(tokens.Scopes) != 1 || tokens.Scopes[0] != Scope:
-		return wiki.User{}, fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
+		return Proof{}, fmt.Errorf("atproto: finish at %s: granted %q: %w", server, tokens.Scopes, serverProblem(server, nil))
 	}
 	shown := s.fetchProfile(after, f.account)
-	user := wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String()}
-	s.recent.forget(asker, user.DID, user.Handle)
-	return s.admitUser(ctx, user, hostOf(f.account.PDSEndpoint()), shown, f.invitation)
+	p := Proof{
+		Account: wiki.User{DID: f.account.DID.String(), Handle: f.account.Handle.String(), Name: shown.name},
+		For:     f.by, host: hostOf(f.account.PDSEndpoint()), profile: shown, invitation: f.invitation,
+	}
+	s.recent.forget(asker, p.Account.DID, p.Account.Handle)
+	return p, nil
 }
 
 // resumeFlow restores a sign-in from its row.
@@ -279,7 +313,7 @@ func (s *Service) resumeFlow(row store.SignIn) (*flow, error) {
 	if err != nil {
 		s.log.Error("rotating atproto keys failed", "err", err)
 	}
-	f := &flow{request: begun.AuthRequestData, handle: begun.Handle, invitation: begun.Invitation, find: s.findChosen}
+	f := &flow{request: begun.AuthRequestData, handle: begun.Handle, invitation: begun.Invitation, by: begun.For, find: s.findChosen}
 	for _, k := range keys {
 		if k.id == begun.Key {
 			f.app = s.client(k)
@@ -379,6 +413,7 @@ type flow struct {
 	request            oauth.AuthRequestData
 	handle             syntax.Handle           // verified at the start, or handle.invalid
 	invitation         []byte                  // hash of its code, or nil
+	by                 string                  // Start.For
 	session            oauth.ClientSessionData // with tokens once they are issued
 	account            *identity.Identity      // nil until it is known
 	find               func(context.Context, syntax.DID) (*identity.Identity, error)
@@ -448,37 +483,36 @@ func (s *Service) revokeTokens(ctx context.Context, f *flow) {
 
 // admitUser creates the person's account, or updates it: the DID is the
 // identity, and handle, name and host are those of the latest sign-in. If the
-// profile couldn't be read, the name stays as it was. The invitation (the hash of its
-// code) admits a person without an account, who must have one if the operator asks
-// for it.
-func (s *Service) admitUser(ctx context.Context, user wiki.User, host string, p profile, invitation []byte) (wiki.User, error) {
+// profile couldn't be read, the name stays as it was. An invitation admits a person
+// without an account, who must have one if the operator asks for it.
+func (s *Service) admitUser(ctx context.Context, p Proof) (wiki.User, error) {
+	user := p.Account
 	known, err := s.store.User(ctx, user.DID)
-	user.Name = p.name
 	invited := false
 	switch {
 	case errors.Is(err, wiki.ErrNotFound):
-		if invited = !s.admit(user); invited && (!s.byInvitation || invitation == nil) {
+		if invited = !s.admit(user); invited && (!s.byInvitation || p.invitation == nil) {
 			return wiki.User{}, s.notAdmitted()
 		}
 	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
-	case !p.read:
+	case !p.profile.read:
 		user.Name = known.Name
 	}
 	if invited {
-		err = s.store.RecordInvitedSignIn(ctx, user, host, invitation)
+		err = s.store.RecordInvitedSignIn(ctx, user, p.host, p.invitation)
 	} else {
-		err = s.store.RecordSignIn(ctx, user, host)
+		err = s.store.RecordSignIn(ctx, user, p.host)
 	}
 	switch {
 	case errors.Is(err, wiki.ErrSuspended):
-		return wiki.User{}, suspendedHost(host)
+		return wiki.User{}, suspendedHost(p.host)
 	case errors.Is(err, wiki.ErrGone):
 		return wiki.User{}, errInvitation
 	case err != nil:
 		return wiki.User{}, fmt.Errorf("atproto: %w", err)
 	}
-	s.keepAvatar(ctx, user.DID, p)
+	s.keepAvatar(ctx, user.DID, p.profile)
 	return s.store.User(ctx, user.DID)
 }
 

@@ -53,6 +53,9 @@ const (
 type world struct {
 	t       *testing.T
 	service *Service
+	options Options // of service
+	id      string  // client_id that servers expect
+	back    string  // redirect_uri that they expect
 	db      *store.DB
 	now     time.Time
 	dir     string
@@ -116,17 +119,25 @@ func newWorld(t *testing.T) *world {
 	for _, host := range []string{"plc.test", "pds.test", "as.test", "ada.test", "eve.test", "evil.test", "new.test", "web.test", "big.test"} {
 		pins[host] = server.Listener.Addr().String()
 	}
-	w.service, err = New(Options{
+	w.options = Options{
 		Store: w.db, KeyDir: filepath.Join(dir, "keys"), Platform: platform, PLC: "https://plc.test",
 		Admit:    func(u wiki.User) bool { return u.Handle != "closed.test" },
 		Outbound: outbound.Options{Pins: pins, CA: pool, DNS: testdns.Serve(w.t, w.answerDNS)},
 		Now:      clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	t.Cleanup(w.service.Close)
+	w.id, w.back = platform+MetadataPath, platform+CallbackPath
+	w.open()
 	return w
+}
+
+// open opens the service with its options.
+func (w *world) open() {
+	w.t.Helper()
+	var err error
+	if w.service, err = New(w.options); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(w.service.Close)
 }
 
 // certificates returns a CA and a certificate for all names in the tests.
@@ -308,6 +319,12 @@ func (w *world) client(rw http.ResponseWriter, r *http.Request) bool {
 		answer(rw, 400, map[string]any{"error": "use_dpop_nonce"})
 		return false
 	}
+	if w.service.local {
+		if r.FormValue("client_id") != w.id || r.FormValue("client_assertion") != "" {
+			return refuse(fmt.Sprintf("client at localhost: %v", r.Form))
+		}
+		return true
+	}
 	var keys jose.JSONWebKeySet
 	if err := json.Unmarshal(w.service.JWKS(), &keys); err != nil {
 		return refuse(err.Error())
@@ -328,7 +345,7 @@ func (w *world) client(rw http.ResponseWriter, r *http.Request) bool {
 		Iss, Sub string
 		Aud      any
 	}
-	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Iss != platform+MetadataPath || claims.Sub != claims.Iss || !strings.Contains(fmt.Sprint(claims.Aud), "https://"+r.Host) {
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Iss != w.id || claims.Sub != claims.Iss || !strings.Contains(fmt.Sprint(claims.Aud), "https://"+r.Host) {
 		return refuse(fmt.Sprintf("assertion %s: %v", payload, err))
 	}
 	return true
@@ -427,10 +444,10 @@ func (w *world) approve(to string) url.Values {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	par := w.pars[u.Query().Get("request_uri")]
-	if par == nil || u.Query().Get("client_id") != platform+MetadataPath {
+	if par == nil || u.Query().Get("client_id") != w.id {
 		w.t.Fatalf("%s has no request", to)
 	}
-	if par.Get("scope") != Scope || par.Get("redirect_uri") != platform+CallbackPath || par.Get("response_type") != "code" {
+	if par.Get("scope") != Scope || par.Get("redirect_uri") != w.back || par.Get("response_type") != "code" {
 		w.t.Errorf("asked for %v", par)
 	}
 	code := rand.Text()

@@ -21,6 +21,8 @@ type HomeFlags struct {
 	URL              string // "" means http://localhost with the port of Listen
 	Data             string
 	NoSemanticSearch bool
+	ATProto          bool // people can link ATProto accounts and sign in with them
+	Test             TestFlags
 }
 
 // Home returns the configuration of a service with one wiki at the root of one host.
@@ -40,6 +42,9 @@ func Home(ctx context.Context, f HomeFlags) (Config, error) {
 			return Config{}, fmt.Errorf("--url: %w", err)
 		}
 	}
+	if err := f.atproto(&c); err != nil {
+		return Config{}, err
+	}
 	if c.home.scheme == "https" {
 		return c, nil
 	}
@@ -53,19 +58,45 @@ func Home(ctx context.Context, f HomeFlags) (Config, error) {
 	return c, nil
 }
 
+// handleResolver resolves handles whose own servers don't answer. It is the default of
+// "robot serve".
+const handleResolver = "https://public.api.bsky.app"
+
+// atproto sets what sign-in with ATProto accounts needs. People's servers send browsers
+// back to https addresses and to localhost only.
+func (f HomeFlags) atproto(c *Config) (err error) {
+	if !f.ATProto {
+		return nil
+	}
+	_, notAddr := netip.ParseAddr(c.Host)
+	https := c.home.scheme == "https" && c.home.port == "443" && notAddr != nil
+	if !https && !(c.home.scheme == "http" && c.Host == "localhost") {
+		return fmt.Errorf("--atproto: people's servers send browsers back only to https addresses with a name and without a port, and to http://localhost, not to %s", f.URL)
+	}
+	c.home.atproto = true
+	c.HandleResolver = handleResolver
+	c.Test, err = f.Test.parseTest(c.Host)
+	return err
+}
+
 // homeLimits are the limits of a wiki that its owner runs for themselves. The sizes
 // of one page and one attachment stay, because they protect the process.
 var homeLimits = wiki.Limits{Pages: 100_000, Files: 1_000_000, Members: 1000, CurrentBytes: 1 << 40, HistoryBytes: 1 << 40}
 
 // A homeAddress is the public address of "robot home", besides the host.
 type homeAddress struct {
-	scheme string
-	port   string // "" for the port that the service listens on
-	plain  bool   // http, on a name that browsers don't trust like https
+	scheme  string
+	port    string // "" for the port that the service listens on
+	plain   bool   // http, on a name that browsers don't trust like https
+	atproto bool   // people can sign in with linked ATProto accounts
 }
 
 // Home reports whether the service has one wiki, at the root of its host.
 func (c Config) Home() bool { return c.home != nil }
+
+// ATProto reports whether people sign in with ATProto accounts: always, but for "robot
+// home", where it has to be asked for.
+func (c Config) ATProto() bool { return c.home == nil || c.home.atproto }
 
 // PlainHTTP reports whether browsers reach the service over http by another name
 // than localhost, so that others on the network can read along.

@@ -53,6 +53,30 @@ func TestHomeAddresses(t *testing.T) {
 	}
 }
 
+// Servers of accounts send browsers back only to addresses that OAuth for ATProto allows.
+func TestHomeWithAccounts(t *testing.T) {
+	t.Parallel()
+	for address, allowed := range map[string]bool{
+		"": true, "http://localhost:9000": true, "https://wiki.example.org": true, "https://box.tail1234.ts.net": true,
+		"http://127.0.0.1:8080": false, "http://nas.local": false, "https://wiki.example.org:8443": false, "https://192.168.1.5": false,
+	} {
+		cfg, err := Home(t.Context(), HomeFlags{Listen: "127.0.0.1:8080", URL: address, Data: t.TempDir(), ATProto: true})
+		if (err == nil) != allowed || err != nil && !strings.Contains(err.Error(), "--atproto") {
+			t.Errorf("%q: %v", address, err)
+		}
+		if err == nil && (!cfg.ATProto() || cfg.HandleResolver == "") {
+			t.Errorf("%q: sign-in is off", address)
+		}
+	}
+	cfg, err := Home(t.Context(), HomeFlags{Listen: "127.0.0.1:8080", Data: t.TempDir()})
+	if err != nil || cfg.ATProto() || !(Config{}).ATProto() {
+		t.Errorf("by default: %v, %v", cfg.ATProto(), err)
+	}
+	if _, err := Home(t.Context(), HomeFlags{Listen: "127.0.0.1:8080", URL: "https://wiki.example.org", Data: t.TempDir(), ATProto: true, Test: TestFlags{TestPLC: "https://plc.test"}}); err == nil {
+		t.Error("settings for tests at a public name")
+	}
+}
+
 // A refusal says what to do.
 func TestHomeRefusesPublicHTTP(t *testing.T) {
 	t.Parallel()

@@ -52,15 +52,22 @@ type ServeFlags struct {
 	SlowRequest    time.Duration `name:"slow-request" env:"ROBOT_SLOW_REQUEST" default:"2s" placeholder:"DURATION" help:"Log requests that take at least this long (${default}), and where the time was spent; 0 for none."`
 	AccessLog      string        `name:"access-log" env:"ROBOT_ACCESS_LOG" enum:"off,on,addresses" default:"off" placeholder:"WHAT" help:"Log each request: off, on, or addresses to include the client's address. Page names, queries and tokens are never logged."`
 	AccessLifetime time.Duration `name:"access-lifetime" env:"ROBOT_ACCESS_LIFETIME" default:"168h" placeholder:"DURATION" help:"Lifetime of an agent's access token before it must be refreshed (${default}): a minute to 30 days. Revocation takes effect at once."`
-	TestPin        []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: rejected unless the public address is a test name."`
-	TestCA         string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, like --test-pin."`
-	TestDNS        string        `name:"test-dns" env:"ROBOT_TEST_DNS" hidden:"" placeholder:"ADDR" help:"Use this name server. For tests, like --test-pin."`
-	TestPLC        string        `name:"test-plc" env:"ROBOT_TEST_PLC" hidden:"" placeholder:"URL" help:"Use this PLC directory. For tests, like --test-pin."`
-	TestLifetime   time.Duration `name:"test-lifetime" env:"ROBOT_TEST_LIFETIME" hidden:"" placeholder:"DURATION" help:"How long a sign-in can take. For tests, like --test-pin."`
+
+	TestFlags
 }
 
 // minMemoryMB is what an idle service needs.
 const minMemoryMB = 64
+
+// TestFlags are settings for tests. They are rejected unless the public address is a
+// test name.
+type TestFlags struct {
+	TestPin      []string      `name:"test-pin" env:"ROBOT_TEST_PIN" hidden:"" placeholder:"NAME=ADDR" help:"Dial ADDR for outgoing requests to NAME. For tests: rejected unless the public address is a test name."`
+	TestCA       string        `name:"test-ca" env:"ROBOT_TEST_CA" hidden:"" placeholder:"FILE" help:"Trust this CA for outgoing requests. For tests, like --test-pin."`
+	TestDNS      string        `name:"test-dns" env:"ROBOT_TEST_DNS" hidden:"" placeholder:"ADDR" help:"Use this name server. For tests, like --test-pin."`
+	TestPLC      string        `name:"test-plc" env:"ROBOT_TEST_PLC" hidden:"" placeholder:"URL" help:"Use this PLC directory. For tests, like --test-pin."`
+	TestLifetime time.Duration `name:"test-lifetime" env:"ROBOT_TEST_LIFETIME" hidden:"" placeholder:"DURATION" help:"How long a sign-in can take. For tests, like --test-pin."`
+}
 
 // A Test holds settings allowed only on a service with a test name.
 type Test struct {
@@ -315,7 +322,7 @@ func isTestName(host string) bool {
 	return top == "internal" || top == "test" || top == "localhost"
 }
 
-func (s ServeFlags) parseTest(host string) (Test, error) {
+func (s TestFlags) parseTest(host string) (Test, error) {
 	t := Test{Pins: map[string]string{}, DNS: s.TestDNS, PLC: s.TestPLC, Lifetime: s.TestLifetime}
 	used := ""
 	for setting, set := range map[string]bool{

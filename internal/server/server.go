@@ -41,6 +41,8 @@ type Options struct {
 	// Single is the slug of the only wiki, which is served on Host itself, without a
 	// platform. "" for wikis on subdomains.
 	Single string
+	// Callback is the path that is redirected from the loopback address to Home, or "".
+	Callback string
 	// PlainHTTP means that browsers reach the service over http on a network.
 	PlainHTTP bool
 	// Platform and Wiki are the browser front end, API that of programs. The slug
@@ -205,6 +207,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to addressee) 
 	host, slug := to.host, to.slug
 	below := slug != ""
 	switch {
+	case !to.ours && s.isLoopbackCallback(r, host):
+		http.Redirect(w, r, s.opts.Home+r.URL.RequestURI(), http.StatusSeeOther)
+		return
 	case !to.ours:
 		if !s.serveHealth(w, r) { // proxies and containers check health by address
 			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+shortenForMessage(host)+"”. "+s.hostHint())
@@ -251,6 +256,12 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to addressee) 
 		return
 	}
 	s.serveBrowser(w, r, slug)
+}
+
+// isLoopbackCallback reports whether a browser was sent to the loopback address because
+// the protocol allows no names for local clients (RFC 8252, section 7.3).
+func (s *Server) isLoopbackCallback(r *http.Request, host string) bool {
+	return s.opts.Callback != "" && host == "127.0.0.1" && r.Method == http.MethodGet && r.URL.Path == s.opts.Callback
 }
 
 // hostHint says under which names wikis are served.

@@ -522,3 +522,25 @@ func TestSingleWiki(t *testing.T) {
 		}
 	}
 }
+
+// Servers of accounts send browsers to the loopback address, because the protocol allows
+// no names for local clients. Nothing else is redirected from there.
+func TestLoopbackCallback(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(io.Discard, nil)
+	s.opts.Single, s.opts.Home, s.opts.Callback = "ada", "http://robot.localhost", "/-/atproto/callback"
+	callback := "/-/atproto/callback?code=c&state=s"
+	rec := sendRequest(s, "GET", "127.0.0.1:8080", callback)
+	if to := rec.Header().Get("Location"); rec.Code != http.StatusSeeOther || to != "http://robot.localhost"+callback {
+		t.Errorf("%d to %q", rec.Code, to)
+	}
+	for _, r := range [][3]string{{"POST", "127.0.0.1:8080", callback}, {"GET", "127.0.0.1:8080", "/Home"}, {"GET", "127.0.0.2", callback}, {"GET", "evil.test", callback}} {
+		if rec := sendRequest(s, r[0], r[1], r[2]); rec.Code != http.StatusMisdirectedRequest {
+			t.Errorf("%v: %d", r, rec.Code)
+		}
+	}
+	s.opts.Callback = ""
+	if rec := sendRequest(s, "GET", "127.0.0.1:8080", callback); rec.Code != http.StatusMisdirectedRequest {
+		t.Errorf("without a callback: %d", rec.Code)
+	}
+}

@@ -20,12 +20,12 @@ import (
 
 // Handler builds the front ends and the routing to them. If people is not nil,
 // this is a development service: these people sign in without a password, and
-// nobody else can. The one wiki of "robot home" has neither: its people sign in by
-// links and passkeys.
+// nobody else can. The one wiki of "robot home" has neither by default: its people sign in
+// by links and passkeys, and link ATProto accounts if that is asked for.
 func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	cfg, origins, now, log := s.o.Config, s.o.Origins, s.o.Now, s.o.Log
 	var signIn *atproto.Service
-	if people == nil && !cfg.Home() {
+	if people == nil && cfg.ATProto() {
 		var err error
 		if signIn, err = s.newSignIn(); err != nil {
 			return nil, err
@@ -64,7 +64,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Host:   cfg.Host,
 		Home:   origins.Platform(),
 		Secure: cfg.Secure(),
-		Single: cfg.Wiki, PlainHTTP: cfg.PlainHTTP(),
+		Single: cfg.Wiki, PlainHTTP: cfg.PlainHTTP(), Callback: callbackPath(cfg),
 		Platform: browser.ServePlatform,
 		Wiki:     browser.ServeWiki,
 		API:      rest.ServeWiki,
@@ -86,6 +86,15 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	return front, nil
 }
 
+// callbackPath is where servers of accounts send browsers back to a loopback address, ""
+// if they use the public one.
+func callbackPath(cfg config.Config) string {
+	if !cfg.Home() || !cfg.ATProto() || cfg.Secure() {
+		return ""
+	}
+	return atproto.HomeCallbackPath
+}
+
 // newPasskeys returns nil unless people have local identities and the address allows
 // passkeys.
 func (s *Service) newPasskeys() (*passkey.Service, error) {
@@ -100,7 +109,7 @@ func (s *Service) newPasskeys() (*passkey.Service, error) {
 func (s *Service) newSignIn() (*atproto.Service, error) {
 	signup := s.o.Config.Signup
 	return atproto.New(atproto.Options{
-		Name: s.o.Config.ServiceName(), Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Limits: s.limits,
+		Name: s.o.Config.ServiceName(), Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Home: s.o.Config.Home(), Limits: s.limits,
 		Admit: func(u wiki.User) bool { return signup.Admits(u.DID, u.Handle) }, ByInvitation: signup.ByInvitation(),
 		Outbound: outboundOptions(s.o.Config, s.background), Background: s.background,
 		PLC: s.o.Config.Test.PLC, Resolver: s.o.Config.HandleResolver, AccountServer: s.o.Config.AccountServer, Completion: s.o.Config.Completion, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,

@@ -56,6 +56,10 @@ func TestOtherSignUps(t *testing.T) {
 		"join link":      func() error { _, err := f.NewJoinLink(ctx, f.access(ada), wiki.Viewer); return err },
 		"read join link": func() error { _, _, err := f.JoinLink(ctx, "x"); return err },
 		"join":           func() error { _, err := f.Join(ctx, wiki.Caller{}, "x", "new"); return err },
+		"link account":   func() error { return f.LinkAccount(ctx, wiki.Caller{User: bob}, ada) },
+		"unlink account": func() error { return f.UnlinkAccount(ctx, wiki.Caller{User: bob}, ada.DID) },
+		"linked account": func() error { _, err := f.LinkedAccount(ctx, wiki.Caller{User: bob}); return err },
+		"whose account":  func() error { _, err := f.PersonOf(ctx, ada); return err },
 	} {
 		if err := call(); err != errNoLocal {
 			t.Errorf("%s: %v", name, err)

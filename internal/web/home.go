@@ -16,7 +16,7 @@ import (
 )
 
 // Pages of a service whose only wiki is at the root of its host ("robot home"). People
-// have local identities there, and sign in by one-time links or passkeys.
+// have local identities there, and sign in by one-time links, passkeys or linked accounts.
 const (
 	homeSignInPath = "/-/login"
 	// SignInLinkPath begins a sign-in link; the code follows.
@@ -55,6 +55,7 @@ func homeRoutes() []route {
 		{pattern: "POST " + passkeysPath + "/challenge", handle: asCaller((*Handler).beginAddPasskey), open: true},
 		{pattern: "POST " + passkeysPath, handle: asCaller((*Handler).changePasskeys), open: true},
 	}
+	routes = append(routes, linkedRoutes()...)
 	for _, rt := range consentRoutes() {
 		method, path, _ := strings.Cut(rt.pattern, " ")
 		routes = append(routes, route{pattern: method + " " + oauth.SinglePrefix + path, handle: asCaller(rt.handle), open: true})
@@ -83,6 +84,8 @@ type homeSignInPage struct {
 	Minutes int // lifetime of a link
 	// Passkeys means that people can sign in with passkeys, or add them.
 	Passkeys bool
+	Accounts bool   // people can sign in with linked accounts
+	Handle   string // of an account, as typed
 }
 
 // openSignInLink moves the code from the address to a cookie. It uses nothing up,
@@ -123,7 +126,8 @@ func (h *Handler) showHomeSignIn(v *visit) error {
 		return h.refuseSignInLink(v, errNoCookie)
 	}
 	if code == "" {
-		return h.renderHomeSignIn(v, http.StatusOK, homeSignInPage{})
+		refused := h.refusedProof(v)
+		return h.renderHomeSignIn(v, refused.Status, homeSignInPage{Wrong: refused.Wrong})
 	}
 	person, err := h.o.Tenant.SignInLinkPerson(v.ctx(), code)
 	if err != nil {
@@ -156,6 +160,9 @@ func (h *Handler) renderHomeSignIn(v *visit, status int, p homeSignInPage) error
 	p.Frame, p.Minutes = h.frame(v, "Sign in"), int(tenant.SignInLinkLifetime.Minutes())
 	p.NoIndex = true
 	p.Passkeys = h.o.Passkeys != nil
+	if p.Accounts = h.o.SignIn != nil; p.Accounts {
+		v.policy = h.headers.signInPolicy
+	}
 	if p.Passkeys && p.Person.DID == "" {
 		var err error
 		if p.Passkeys, err = h.o.Passkeys.Offered(v.ctx()); err != nil {
@@ -307,7 +314,7 @@ func (h *Handler) renderNewLink(v *visit, p *settingsPage) error {
 	return h.renderSettings(v, http.StatusOK, p)
 }
 
-// A homeAccountPage lists a person's sessions and passkeys.
+// A homeAccountPage lists a person's sessions, passkeys and linked account.
 type homeAccountPage struct {
 	Frame
 	failure
@@ -315,13 +322,16 @@ type homeAccountPage struct {
 	Logins   []session.Login
 	Host     string // where new passkeys work, "" if none can be added here
 	Passkeys []passkey.Passkey
+	Accounts bool                  // accounts can be linked
+	Linked   *tenant.LinkedAccount // nil without one
 }
 
 func (h *Handler) showHomeAccount(v *visit) error {
 	if v.caller.Anonymous() {
 		return h.redirectToSSO(v, homeAccountPath, true)
 	}
-	return h.renderHomeAccount(v, http.StatusOK, failure{})
+	refused := h.refusedProof(v)
+	return h.renderHomeAccount(v, refused.Status, refused)
 }
 
 func (h *Handler) renderHomeAccount(v *visit, status int, f failure) error {
@@ -336,6 +346,12 @@ func (h *Handler) renderHomeAccount(v *visit, status int, f failure) error {
 		if p.Passkeys, err = h.o.Passkeys.List(v.ctx(), v.caller); err != nil {
 			return err
 		}
+	}
+	if p.Linked, err = h.linkedAccount(v); err != nil {
+		return err
+	}
+	if p.Accounts = h.o.SignIn != nil; p.Accounts {
+		v.policy = h.headers.signInPolicy
 	}
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, status, "homeaccount", p)

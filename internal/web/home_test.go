@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/atproto"
+	"robot.wtf/internal/outbound"
 	"robot.wtf/internal/passkey"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/tenant"
@@ -31,16 +33,22 @@ func newHomeWiki(t testing.TB, slug string) *testWiki {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signIn, err := atproto.New(atproto.Options{
+		Store: w.Store, KeyDir: w.KeyDir(), Platform: homeOrigin, Home: true, Outbound: outbound.Options{DNS: "127.0.0.1:1"}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.web, err = New(Options{
-		Passkeys: passkeys,
-		Pages:    w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: homeOrigin, WikiOrigin: w.Origin, Single: true,
+		SignIn: signIn, Passkeys: passkeys,
+		Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: homeOrigin, WikiOrigin: w.Origin, Single: true,
 		Now: w.Clock.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.handler = server.New(server.Options{
-		Host: "localhost", Home: homeOrigin, Single: slug, Wiki: w.web.ServeWiki, OAuth: w.OAuth.ServeHTTP,
+		Host: "localhost", Home: homeOrigin, Single: slug, Callback: atproto.HomeCallbackPath, Wiki: w.web.ServeWiki, OAuth: w.OAuth.ServeHTTP,
 		Renew: w.Session.Renew, Check: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	})
 	return w
@@ -66,22 +74,28 @@ func (w *testWiki) homeAs(name string) *browser {
 
 // homeMatrix has the cells of homeRoutes that routeMatrix doesn't have.
 var homeMatrix = map[string]cell{
-	"GET /-/login":                {path: "/-/login", ok: 200, open: true},
-	"GET /-/login/{code}":         {path: "/-/login/AAAA", ok: 303, open: true},
-	"POST /-/login":               {path: "/-/login", form: url.Values{}, ok: 410, open: true},
-	"POST /-/login/challenge":     {path: "/-/login/challenge", form: url.Values{}, ok: 200, open: true},
-	"POST /-/login/passkey":       {path: "/-/login/passkey", form: url.Values{"response": {"{}"}}, ok: 403, open: true}, // with the cookie of the challenge before it
-	"POST /-/passkeys/challenge":  {path: "/-/passkeys/challenge", form: url.Values{}, ok: 200, open: true},
-	"POST /-/passkeys":            {path: "/-/passkeys", form: url.Values{"action": {"dance"}}, ok: 422, open: true},
-	"GET /-/join/{code}":          {path: "/-/join/AAAA", ok: 303, open: true},
-	"GET /-/join":                 {path: "/-/join", ok: 410, open: true},
-	"POST /-/join":                {path: "/-/join", form: url.Values{"name": {"eve"}}, ok: 410, open: true},
-	"POST /-/invitations":         {path: "/-/invitations", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
-	"GET /-/account":              {path: "/-/account", ok: 200, open: true},
-	"POST /-/account":             {path: "/-/account", form: url.Values{}, ok: 422, open: true},
-	"GET /-/auth/oauth/authorize": {path: "/-/auth/oauth/authorize", ok: 422, open: true},
-	"GET /-/auth/oauth/consent":   {path: "/-/auth/oauth/consent?request=x", ok: 410, open: true},
-	"POST /-/auth/oauth/consent":  {path: "/-/auth/oauth/consent", form: url.Values{"request": {"x"}, "person": {"x"}, "answer": {"deny"}}, ok: 410, open: true},
+	"GET /-/login":            {path: "/-/login", ok: 200, open: true},
+	"GET /-/login/{code}":     {path: "/-/login/AAAA", ok: 303, open: true},
+	"POST /-/login":           {path: "/-/login", form: url.Values{}, ok: 410, open: true},
+	"POST /-/login/challenge": {path: "/-/login/challenge", form: url.Values{}, ok: 200, open: true},
+	"POST /-/login/passkey":   {path: "/-/login/passkey", form: url.Values{"response": {"{}"}}, ok: 403, open: true}, // with the cookie of the challenge before it
+	"POST /-/login/account":   {path: "/-/login/account", form: url.Values{"handle": {""}}, ok: 422, open: true},
+	"POST /-/accounts":        {path: "/-/accounts", form: url.Values{"action": {"dance"}}, ok: 422, open: true},
+	"GET /-/atproto/callback": {path: "/-/atproto/callback", ok: 303, open: true},
+	// A client at localhost has no metadata and no keys.
+	"GET /-/atproto/client-metadata.json": {path: "/-/atproto/client-metadata.json", ok: 404, open: true},
+	"GET /-/atproto/jwks.json":            {path: "/-/atproto/jwks.json", ok: 404, open: true},
+	"POST /-/passkeys/challenge":          {path: "/-/passkeys/challenge", form: url.Values{}, ok: 200, open: true},
+	"POST /-/passkeys":                    {path: "/-/passkeys", form: url.Values{"action": {"dance"}}, ok: 422, open: true},
+	"GET /-/join/{code}":                  {path: "/-/join/AAAA", ok: 303, open: true},
+	"GET /-/join":                         {path: "/-/join", ok: 410, open: true},
+	"POST /-/join":                        {path: "/-/join", form: url.Values{"name": {"eve"}}, ok: 410, open: true},
+	"POST /-/invitations":                 {path: "/-/invitations", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
+	"GET /-/account":                      {path: "/-/account", ok: 200, open: true},
+	"POST /-/account":                     {path: "/-/account", form: url.Values{}, ok: 422, open: true},
+	"GET /-/auth/oauth/authorize":         {path: "/-/auth/oauth/authorize", ok: 422, open: true},
+	"GET /-/auth/oauth/consent":           {path: "/-/auth/oauth/consent?request=x", ok: 410, open: true},
+	"POST /-/auth/oauth/consent":          {path: "/-/auth/oauth/consent", form: url.Values{"request": {"x"}, "person": {"x"}, "answer": {"deny"}}, ok: 410, open: true},
 }
 
 // homeStatus is the status for a caller, where it depends on being signed in.
@@ -91,6 +105,7 @@ var homeStatus = map[string]struct{ nobody, somebody int }{
 	"POST /-/account":            {403, 422},
 	"POST /-/passkeys/challenge": {403, 200},
 	"POST /-/passkeys":           {403, 422},
+	"POST /-/accounts":           {403, 422},
 	"GET /-/auth/oauth/consent":  {302, 410},
 	"POST /-/auth/oauth/consent": {303, 410},
 }
@@ -343,7 +358,7 @@ func TestNoLocalAccounts(t *testing.T) {
 		t.Error("joined")
 	}
 	ada := w.as("ada")
-	for _, path := range []string{"/-/login/AAAA", "/-/join", "/-/join/AAAA", "/-/account"} {
+	for _, path := range []string{"/-/login/AAAA", "/-/join", "/-/join/AAAA", "/-/account", "/-/atproto/callback"} {
 		ada.get(on("ada", path)).want(http.StatusNotFound)
 	}
 }

@@ -29,7 +29,7 @@ type signInPage struct {
 
 func (h *Handler) showSignIn(v *visit) error {
 	back := h.safeReturn(v.query("return_to"))
-	if v.query("refused") != "" {
+	if v.query(refusedParam) != "" {
 		if r, ok := h.takeRefusal(v); ok {
 			return h.showRefusal(v, signInPage{ReturnTo: back}, r)
 		}
@@ -132,7 +132,7 @@ func (h *Handler) finishSignIn(v *visit) error {
 	back = h.safeReturn(back)
 	if err != nil {
 		h.keepRefusal(v, h.explainFailure(v, err))
-		return h.redirect(v, "/auth/login?refused=1&return_to="+url.QueryEscape(back))
+		return h.redirect(v, "/auth/login?"+refusedParam+"=1&return_to="+url.QueryEscape(back))
 	}
 	if back == dashboardPath && user.Username == "" {
 		if err := h.o.Tenant.CanCreate(v.ctx(), user); err == nil || errors.As(err, new(*tenant.Later)) {
@@ -222,9 +222,12 @@ func (h *Handler) explainFailure(v *visit, err error) refusal {
 
 // showClientMetadata serves the metadata and keys of this OAuth client.
 func (h *Handler) showClientMetadata(v *visit) error {
+	if h.o.SignIn == nil || h.o.SignIn.Metadata() == nil {
+		return errNoAccounts
+	}
 	document := h.o.SignIn.Metadata()
 	v.w.Header().Set("Cache-Control", "public, max-age=300")
-	if v.r.URL.Path == atproto.JWKSPath {
+	if v.r.URL.Path == atproto.JWKSPath || v.r.URL.Path == atproto.HomeJWKSPath {
 		document = h.o.SignIn.JWKS()
 		v.w.Header().Set("Cache-Control", "no-cache") // a new key signs once caches of the old set have expired
 	}

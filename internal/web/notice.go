@@ -109,6 +109,8 @@ func noticeText(name string) string {
 		return "Taken back. Agents treat the imported text as a stranger’s."
 	case "unlinked":
 		return "Revoked. The invitation link no longer works."
+	case "accountunlinked":
+		return "Unlinked. This account signs nobody in any more."
 	case "passkeyadded":
 		return "Added. From now on you can sign in with this passkey."
 	case "passkeyremoved":
