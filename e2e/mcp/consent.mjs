@@ -5,7 +5,7 @@
 // node --import ./localhost.mjs --test consent.mjs
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ import tls from "node:tls";
 import { promisify } from "node:util";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { launchBrowser, startHome, startService } from "../service.mjs";
+import { buildBinary, launchBrowser, startHome, startService } from "../service.mjs";
 import { createAndEditPage } from "./edit-pages.mjs";
 
 const thisDir = new URL(".", import.meta.url).pathname;
@@ -56,9 +56,10 @@ async function pageAuthors(page) {
 }
 
 // getToken connects the TypeScript client to an address as a program on the person's
-// computer does: approve opens the authorization URL in a browser and allows it. It
-// returns the client and the tokens.
-async function getToken(address, approve) {
+// computer does: approve opens the authorization URL in a browser and allows it. saved is
+// what the client has kept from earlier, by its redirect URI. It returns the client, the
+// tokens and the id it has now.
+async function getToken(address, approve, savedFor = () => ({})) {
   const redirected = Promise.withResolvers();
   const callback = createServer((req, res) => {
     const url = new URL(req.url, "http://localhost");
@@ -67,7 +68,7 @@ async function getToken(address, approve) {
   });
   await new Promise((done) => callback.listen(0, "127.0.0.1", done));
   const redirect = `http://localhost:${callback.address().port}/callback`;
-  const saved = {};
+  const saved = savedFor(redirect);
   const provider = {
     redirectUrl: redirect,
     clientMetadata: { client_name: "Test client", redirect_uris: [redirect], grant_types: ["authorization_code", "refresh_token"], response_types: ["code"], token_endpoint_auth_method: "none" },
@@ -88,7 +89,7 @@ async function getToken(address, approve) {
     await first.finishAuth(params);
     const client = new Client({ name: "oauth", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(address), { authProvider: provider }));
-    return { client, tokens: saved.tokens };
+    return { client, tokens: saved.tokens, id: saved.client.client_id };
   } finally {
     callback.close();
   }
@@ -131,6 +132,25 @@ test("the TypeScript client gets a token from a wiki of one's own", { timeout: 1
     await context.close();
     await home.stop();
     rmSync(home.data, { recursive: true, force: true });
+  }
+});
+
+test("a client that registered with the predecessor asks for consent once, and connects", { timeout: 120_000 }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), "robot-e2e-replica-"));
+  try {
+    let disk;
+    const { client, id } = await getToken(address, (authorize) => approveConsent(authorize, "Claude"), (redirect) => {
+      const root = new URL("../..", import.meta.url).pathname;
+      disk = JSON.parse(execFileSync("go", ["run", "./e2e/replica", dir, redirect], { cwd: root, encoding: "utf8" }));
+      execFileSync(buildBinary(), ["move-in", "--from", disk.Dir, "--data", service.data], { stdio: "pipe" });
+      return { client: { client_id: disk.Client, client_secret: "a secret" }, tokens: { access_token: "old-access-token", token_type: "Bearer" } };
+    });
+    assert.equal(id, disk.Client, "the client didn't register again");
+    await createAndEditPage(service, client, "By_old_client");
+    await client.close();
+    assert.deepEqual(await pageAuthors("By_old_client"), ["ada with Claude", "ada with Claude"]);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
   }
 });
 
