@@ -113,9 +113,11 @@ export async function startService({ data = mkdtempSync(join(tmpdir(), "robot-e2
 }
 
 // startHome runs `robot home` on a free port, or a given one, and returns its address,
-// the printed sign-in link, and its data directory, which stop keeps.
-export async function startHome({ data = mkdtempSync(join(tmpdir(), "robot-e2e-home-")), port = 0, args = [] } = {}) {
-  const child = spawn(buildBinary(), ["home", "--listen", `127.0.0.1:${port}`, "--data", data, "--no-semantic-search", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+// the printed sign-in link, and its data directory, which stop keeps. within is a command
+// that runs another one, such as in a network namespace.
+export async function startHome({ data = mkdtempSync(join(tmpdir(), "robot-e2e-home-")), port = 0, address = "127.0.0.1", within = [], args = [] } = {}) {
+  const [command, ...before] = [...within, buildBinary()];
+  const child = spawn(command, [...before, "home", "--listen", `${address}:${port}`, "--data", data, "--no-semantic-search", ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { output += text; });
   const deadline = Date.now() + 30_000;
@@ -139,13 +141,14 @@ export async function startHome({ data = mkdtempSync(join(tmpdir(), "robot-e2e-h
 
 // launchBrowser starts Chromium with every host but loopback unresolvable. Its
 // pages edit in the plain text field, unless code is true. names lead to this machine,
-// too.
-export async function launchBrowser({ code = false, names = [] } = {}) {
+// too, or to their addresses.
+export async function launchBrowser({ code = false, names = [], addresses = {} } = {}) {
+  const hosts = { ...Object.fromEntries(["localhost", "*.localhost", ...names].map((name) => [name, "127.0.0.1"])), ...addresses };
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync",
-      `--host-resolver-rules=${["localhost", "*.localhost", ...names].map((name) => `MAP ${name} 127.0.0.1`)},MAP * ~NOTFOUND,EXCLUDE 127.0.0.1`],
+      `--host-resolver-rules=${Object.entries(hosts).map(([name, to]) => `MAP ${name} ${to}`)},MAP * ~NOTFOUND,EXCLUDE 127.0.0.1`],
   });
   const newContext = browser.newContext.bind(browser);
   if (!code) browser.newContext = async (options) => {

@@ -621,6 +621,27 @@ for (const [where, url, args] of [
   await home.stop();
 });
 
+test("at home behind https, a passkey signs the owner in", { skip }, async () => {
+  const home = await startHome("--url", homeURL);
+  const owner = await newVisitor();
+  const devtools = await owner.context().newCDPSession(owner);
+  await devtools.send("WebAuthn.enable");
+  await devtools.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true } });
+  await owner.goto(home.link);
+  await owner.getByRole("main").getByRole("button", { name: "Sign in" }).click();
+  await owner.waitForURL(`${homeURL}/`);
+  await owner.goto(`${homeURL}/-/account`);
+  await owner.getByRole("button", { name: "Add a passkey" }).click();
+  await owner.getByText("From now on you can sign in with this passkey").waitFor();
+  await owner.context().clearCookies();
+  await owner.goto(`${homeURL}/-/account`);
+  await owner.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await owner.waitForURL(`${homeURL}/-/account`);
+  assert.match(await owner.locator("#passkeys").innerText(), /home\.robot\.wtf\.internal.*Last used/s);
+  await owner.context().close();
+  await home.stop();
+});
+
 // restartRobot restarts the service with other settings. Tests that do so are the last.
 async function restartRobot(...more) {
   robot.kill("SIGTERM");
