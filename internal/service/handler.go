@@ -109,7 +109,7 @@ func (s *Service) newPasskeys() (*passkey.Service, error) {
 func (s *Service) newSignIn() (*atproto.Service, error) {
 	signup := s.o.Config.Signup
 	return atproto.New(atproto.Options{
-		Name: s.o.Config.ServiceName(), Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Home: s.o.Config.Home(), Limits: s.limits,
+		Name: s.o.Config.ServiceName(), Store: s.Store, KeyDir: s.KeyDir(), Platform: s.o.Origins.Platform(), Home: s.o.Config.Home(), Limits: s.outgoing,
 		Admit: func(u wiki.User) bool { return signup.Admits(u.DID, u.Handle) }, ByInvitation: signup.ByInvitation(),
 		Outbound: outboundOptions(s.o.Config, s.background), Background: s.background,
 		PLC: s.o.Config.Test.PLC, Resolver: s.o.Config.HandleResolver, AccountServer: s.o.Config.AccountServer, Completion: s.o.Config.Completion, Lifetime: s.o.Config.Test.Lifetime, Now: s.o.Now, Log: s.o.Log,

@@ -70,6 +70,7 @@ type Service struct {
 	o          Options
 	background *background.Workers
 	limits     *limit.Limiter // nil without rate limits
+	outgoing   *limit.Limiter // for what makes requests to other hosts; never nil
 	indexer    *indexer
 	memory     releaser
 	sweeper    *sweeper
@@ -128,9 +129,12 @@ func (s *Service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.limits = newLimiter(s.o.Config, s.o.Now)
+	if s.outgoing = s.limits; s.outgoing == nil { // strangers may reach the sign-in of "robot home", too
+		s.outgoing = limit.New(limit.Options{Rates: limit.Defaults(), Now: s.o.Now})
+	}
 	s.OAuth, err = oauth.New(oauth.Options{
 		Store: s.Store, Session: s.Session, Tenant: s.Tenant, WikiOrigin: s.o.Origins.Wiki, Single: s.o.Config.Wiki,
-		Outbound: outbound.New(outboundOptions(s.o.Config, s.background)), Take: s.limits.Client, Fetched: s.limits.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
+		Outbound: outbound.New(outboundOptions(s.o.Config, s.background)), Take: s.outgoing.Client, Fetched: s.outgoing.Fetched, Failed: s.Metrics.OAuthFailed, Access: s.o.Config.AccessLifetime,
 		Now: s.o.Now, Log: s.o.Log,
 	})
 	return err
