@@ -217,7 +217,7 @@ test("forms of other sites and hosts of others change nothing", async () => {
   const cookie = `${session.name}=${session.value}`;
   const send = (path, headers, body) => fetch(home.url + path, { method: "POST", redirect: "manual", headers: { cookie, "content-type": "application/x-www-form-urlencoded", ...headers }, body: new URLSearchParams(body) });
   const settings = { title: "Taken over", description: "", visibility: "public", home: "" };
-  for (const path of ["/-/settings", "/-/login", "/-/join", "/-/invitations", "/-/account", "/-/passkeys", "/-/passkeys/challenge", "/-/login/challenge", "/-/login/passkey", "/-/logout", "/-/auth/oauth/consent", "/Home/save", "/-/members"]) {
+  for (const path of ["/-/settings", "/-/login", "/-/join", "/-/invitations", "/-/account", "/-/accounts", "/-/login/account", "/-/passkeys", "/-/passkeys/challenge", "/-/login/challenge", "/-/login/passkey", "/-/logout", "/-/auth/oauth/consent", "/Home/save", "/-/members"]) {
     for (const headers of [{ origin: "https://evil.example" }, { origin: "http://localhost:1" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }]) {
       assert.equal((await send(path, headers, { ...settings, action: "invite", role: "editor", id: "all" })).status, 403, `${path} ${JSON.stringify(headers)}`);
     }
