@@ -300,3 +300,13 @@ func TestZipsInZipsAreBounded(t *testing.T) {
 		t.Errorf("larger than it says: %v", err)
 	}
 }
+
+// Attack: an extra field of a zip's entry that says to be longer than the rest.
+func TestTruncatedExtraFields(t *testing.T) {
+	for _, extra := range []string{"\x75\x70\x09\x00\x01", "\x75\x70\xff\xff", "\x75\x70\x03\x00\x01\x02\x03", "\x75\x70"} {
+		f := &zip.File{FileHeader: zip.FileHeader{Name: "a.md", Extra: []byte(extra)}}
+		if name := entryName(f); name != "a.md" {
+			t.Errorf("%q: %q", extra, name)
+		}
+	}
+}

@@ -292,3 +292,98 @@ func TestNumberOfWikisTakenOver(t *testing.T) {
 		}
 	}
 }
+
+// The help wiki belongs to the program: nobody suspends, deletes or gets it, because the
+// next start would fail for everybody.
+func TestHelpStays(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	robot := wiki.User{DID: "did:web:help.invalid", Username: wiki.HelpSlug, Handle: "help.invalid"}
+	operator := wiki.NewAccess(wiki.Site{Slug: wiki.HelpSlug, OwnerDID: robot.DID}, wiki.Caller{Operator: true}, wiki.Owner)
+	for name, call := range map[string]func() error{
+		"suspend":    func() error { return f.Suspend(ctx, operator, "why") },
+		"delete":     func() error { return f.Remove(ctx, operator, false) },
+		"delete now": func() error { return f.Remove(ctx, operator, true) },
+		"offer":      func() error { return f.Offer(ctx, operator, bob.DID) },
+		"transfer":   func() error { return f.Transfer(ctx, operator, bob.DID) },
+		"its owner":  func() error { return f.CheckPerson(robot) },
+	} {
+		if err := call(); err != errHelp {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := f.CheckPerson(ada); err != nil {
+		t.Errorf("another person: %v", err)
+	}
+}
+
+// Attack: a person wants the name of another person, or of a wiki of theirs.
+func TestTakenUsernames(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	second := wiki.User{DID: ada.DID, Username: "ada", Handle: ada.Handle}
+	f.maxWikis = 2
+	if _, err := f.Create(ctx, second, "boats"); err != nil {
+		t.Fatal(err)
+	}
+	eve := wiki.User{DID: "did:plc:eve", Handle: "eve.test"}
+	for _, name := range []string{"ada", "boats", "bob"} {
+		if err := f.CheckUsername(ctx, eve, name); !errors.Is(err, wiki.ErrExists) || !strings.Contains(err.Error(), "is taken") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := f.CheckUsername(ctx, eve, "eves-notes"); err != nil {
+		t.Errorf("a free name: %v", err)
+	}
+	if name, err := f.ProposeUsername(ctx, ada); err != nil || name != "" {
+		t.Errorf("proposed %q for a third wiki, %v", name, err)
+	}
+}
+
+// Texts of an account's former service become one line, whatever they have.
+func TestFitLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"  a\tb\r\nc ": "a b c", "a\u202eb": "a b", "a\x00b": "a b", "a\xffb": "ab", "abcdefghijk": "abcdefghij", "äöüäöüäöüäö": "äöüäöüäöüä", "abcdefghi j": "abcdefghi",
+	} {
+		if got := fitLine(text, 10); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What the operator does is in the audit log in the operator's name.
+func TestAuditNamesTheOperator(t *testing.T) {
+	f := newFixture(t)
+	ctx := t.Context()
+	operator, err := f.Resolve(ctx, "ada", wiki.Caller{User: bob, Operator: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []string{"court order", ""} {
+		if err := f.RecordTakedown(ctx, operator, "Home.md", why); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := f.store.Audit(ctx, "ada", 2)
+	if err != nil || len(events) != 2 || events[0].Action != "page.release" || events[0].Detail != "Home.md" || events[1].Action != "page.withhold" || events[1].Detail != "Home.md: court order" {
+		t.Errorf("%+v, %v", events, err)
+	}
+	if who := actor(operator); who != wiki.OperatorName {
+		t.Errorf("the operator is %q", who)
+	}
+	if who := actor(f.access(bob)); who != bob.DID {
+		t.Errorf("an editor is %q", who)
+	}
+}
+
+// A stranger can't find out who the members of a private wiki are.
+func TestMembershipIsNotToldToStrangers(t *testing.T) {
+	f := newFixture(t)
+	stranger := wiki.NewAccess(f.access(ada).Site(), wiki.Caller{User: dan}, wiki.NoRole)
+	if f.IsMember(t.Context(), stranger, bob.DID) {
+		t.Error("a stranger learns that bob is a member of a private wiki")
+	}
+	if !f.IsMember(t.Context(), f.access(cleo), bob.DID) || f.IsMember(t.Context(), f.access(cleo), "") {
+		t.Error("a member doesn't see who else is one")
+	}
+}
