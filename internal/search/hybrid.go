@@ -64,13 +64,13 @@ func (x *index) vectorSearch(ctx context.Context, db *sql.DB, p parsedQuery, mod
 	if err := r.applyFilters(ctx, p, allowed); err != nil {
 		return res, err
 	}
-	words := make([]float64, len(dir.pages))
-	marker := newMarker(p)
+	byWord := wordScores{scores: make([]float64, len(dir.pages)), marker: newMarker(p)}
 	if mode == Hybrid {
-		if words, marker, err = r.scoreAnyWord(ctx, p, allowed); err != nil {
+		if byWord, err = r.scoreAnyWord(ctx, p, allowed); err != nil {
 			return res, err
 		}
 	}
+	words := byWord.scores
 	vecs, err := x.loadVectors(ctx)
 	if err != nil {
 		return res, err
@@ -99,11 +99,12 @@ func (x *index) vectorSearch(ctx context.Context, db *sql.DB, p parsedQuery, mod
 		found[i].byWords, found[i].byMeaning = words[m.id] > 0, likeness[m.id] >= minCosine
 		if found[i].byWords {
 			res.ByWords++
+			found[i].missing = byWord.missing(m.id)
 		}
 	}
 	res.Total = len(found)
 	found = found[min(offset, len(found)):min(offset+limit, len(found))]
-	res.Hits, err = x.buildHits(ctx, db, found, marker, vecs.passagesOf(found, cosines))
+	res.Hits, err = x.buildHits(ctx, db, found, byWord.marker, vecs.passagesOf(found, cosines))
 	return res, err
 }
 
@@ -124,42 +125,49 @@ func isRequired(group []term) bool {
 	return !slices.ContainsFunc(group, func(t term) bool { return !t.exact })
 }
 
+// wordScores are scores by any of a query's words.
+type wordScores struct {
+	parsedQuery           // with a group for each word
+	scores      []float64 // by page; 0 for pages that aren't found by words
+	has         []uint64  // which groups a page has; see scoreGroups
+	marker      *marker
+}
+
+// missing returns the typed words that a page lacks.
+func (w wordScores) missing(page int64) []string { return w.missingWords(w.has[page]) }
+
 // scoreAnyWord scores allowed pages by the words of a query that they have. If
 // no page has any, the words also match as prefixes.
-func (r ranking) scoreAnyWord(ctx context.Context, p parsedQuery, allowed []float64) ([]float64, *marker, error) {
-	loose, several := p.withAnyWord()
-	if !several {
-		loose = p
+func (r ranking) scoreAnyWord(ctx context.Context, p parsedQuery, allowed []float64) (w wordScores, err error) {
+	if w.parsedQuery = p.withEachWord(); len(w.groups) < 2 {
+		w.parsedQuery = p
 	}
-	loose.not = nil // allowed already excludes them
 	for {
-		scores, err := r.scorePages(ctx, loose)
-		if err != nil {
-			return nil, nil, err
+		if w.scores, w.has, err = r.scoreGroups(ctx, w.groups); err != nil {
+			return w, err
 		}
-		found := false
-		for id := range scores {
-			if scores[id] = max(scores[id], 0); allowed[id] < 0 {
-				scores[id] = 0
+		for id := range w.scores {
+			if allowed[id] < 0 || w.scores[id] < 0 {
+				w.scores[id] = 0
 			}
-			found = found || scores[id] > 0
 		}
-		if several {
-			dropWeakMatches(scores)
+		w.dropWeak()
+		wider, ok := w.withPrefixes()
+		if topScore(w.scores) > 0 || !ok {
+			w.marker = newMarker(w.parsedQuery)
+			return w, nil
 		}
-		looser, ok := loose.withPrefixes()
-		if found || !ok {
-			return scores, newMarker(loose), nil
-		}
-		loose = looser
+		w.parsedQuery = wider
 	}
 }
 
-func dropWeakMatches(scores []float64) {
-	top := topScore(scores)
-	for id, s := range scores {
-		if s < minWordShare*top {
-			scores[id] = 0
+// dropWeak drops pages that lack words and match much less than the best one. A long
+// page that has all of them stays, whatever its score.
+func (w wordScores) dropWeak() {
+	weak := minWordShare * topScore(w.scores)
+	for id, s := range w.scores {
+		if s < weak && w.has[id] != allGroups(w.groups) {
+			w.scores[id] = 0
 		}
 	}
 }

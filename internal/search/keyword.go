@@ -137,12 +137,14 @@ func (m partialMatches) below(last float64, found []match) []match {
 }
 
 // missingWords returns the typed words of the groups that a page lacks.
-func (m partialMatches) missingWords(has uint64) []string {
+func (p parsedQuery) missingWords(has uint64) []string {
 	var words []string
-	for i, g := range m.groups {
+	for i, g := range p.groups {
 		if has&(1<<i) == 0 {
 			for _, t := range g {
-				words = append(words, cleanText(t.text))
+				if t.text != "" {
+					words = append(words, cleanText(t.text))
+				}
 			}
 		}
 	}

@@ -283,34 +283,44 @@ func (p parsedQuery) withPrefixes() (parsedQuery, bool) {
 const maxAlternatives = 40
 
 // withAnyWord returns a query that any one of the words satisfies, or false if
-// that changes nothing. Phrases are split into words. In scripts without spaces,
-// where word boundaries aren't known, each pair of characters is a word.
+// that changes nothing.
 func (p parsedQuery) withAnyWord() (parsedQuery, bool) {
-	var alternatives []term
+	each := p.withEachWord()
+	if len(each.groups) < 2 {
+		return p, false
+	}
+	p.groups = [][]term{slices.Concat(each.groups...)}
+	return p, true
+}
+
+// withEachWord returns the query with a group for each word. Phrases are split into
+// words. In scripts without spaces, where word boundaries aren't known, each pair of
+// characters is a word, without a text.
+func (p parsedQuery) withEachWord() parsedQuery {
+	var groups [][]term
 	for _, g := range p.groups {
 		for _, t := range g {
-			for i := range t.tokens {
-				tok := t.tokens[i]
-				alternative := term{tokens: t.tokens[i : i+1]}
+			for i, tok := range t.tokens {
+				word := term{tokens: t.tokens[i : i+1]}
 				switch {
 				case !tok.whole:
-					alternative.prefix = utf8.RuneCountInString(tok.word) > minPrefixLetters
+					if word.text = t.text; len(t.tokens) > 1 {
+						word.text = tok.word
+					}
+					word.prefix = utf8.RuneCountInString(tok.word) > minPrefixLetters
 				case i+1 < len(t.tokens) && t.tokens[i+1].whole:
-					alternative.tokens = t.tokens[i : i+2]
+					word.tokens = t.tokens[i : i+2]
 				case i > 0 && t.tokens[i-1].whole:
 					continue // part of the previous pair
 				}
-				if len(alternatives) < maxAlternatives {
-					alternatives = append(alternatives, alternative)
+				if len(groups) < maxAlternatives {
+					groups = append(groups, []term{word})
 				}
 			}
 		}
 	}
-	if len(alternatives) < 2 {
-		return p, false
-	}
-	p.groups = [][]term{alternatives}
-	return p, true
+	p.groups = groups
+	return p
 }
 
 // maxGroups is how many groups fit in the bits of scoreGroups.

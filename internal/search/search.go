@@ -207,7 +207,7 @@ type Hit struct {
 	Blob    string    // the indexed revision
 
 	ByWords, ByMeaning bool     // how it was found
-	Missing            []string // typed words that it lacks, in Keyword mode
+	Missing            []string // typed words that it lacks, if it was found by words
 }
 
 // A Section is a matching part of a page.

@@ -721,3 +721,31 @@ func TestPackedVectorAccuracy(t *testing.T) {
 		}
 	})
 }
+
+// In Hybrid mode, too, a long page that has all the words is found, although a short one
+// with some of them scores much higher, and the missing words are named.
+func TestHybridKnowsMissingWords(t *testing.T) {
+	u := newWorld(t)
+	u.useModel(&fakeModel{})
+	filler := strings.Repeat("Nothing about that here at all. ", 2000)
+	u.put("Long", filler+"frost mast\n", "Short", strings.Repeat("frost mast frost mast ", 30)+"\n", "Frost", strings.Repeat("frost ", 40)+"\n", "Other", "zinnia\n")
+	for i := range 20 {
+		u.put(fmt.Sprint("Filler", i), "unrelated\n")
+	}
+	u.waitEmbedded()
+	want := map[wiki.PageName]string{"Long": "[]", "Short": "[]", "Frost": "[mast]"}
+	r := u.searchMode(Hybrid, "frost mast")
+	for _, hit := range r.Hits {
+		if hit.ByWords {
+			if got := fmt.Sprint(hit.Missing); got != want[hit.Page] {
+				t.Errorf("%s: without %s, want %s", hit.Page, got, want[hit.Page])
+			}
+			delete(want, hit.Page)
+		} else if len(hit.Missing) > 0 {
+			t.Errorf("%s, found by meaning only, is said to lack %q", hit.Page, hit.Missing)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not found by words: %v", want)
+	}
+}
