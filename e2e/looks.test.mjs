@@ -1,8 +1,11 @@
 // How pages look with the script: the contents, the spacing of prose, wide and long things.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { startService, launchBrowser, recordViolations, signIn } from "./service.mjs";
 
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let service, chrome, ada;
 before(async () => {
   service = await startService();
@@ -188,5 +191,40 @@ test("pictures have their size before they load, and large ones are shown in a s
   assert.equal(await top(), before, "the text below doesn't move");
   const { width, height } = await image.boundingBox();
   assert.ok(Math.abs(width / height - 2) < 0.02, `${width} by ${height}`);
+  await close();
+});
+
+test("a wiki has its own icon, accent color and footer, on each page and in dark", async () => {
+  const { page, close } = await visit("/-/settings", { as: "ada" });
+  const pixel = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+  await page.setInputFiles("#icon-file", { name: "icon.png", mimeType: "image/png", buffer: pixel });
+  await page.getByRole("button", { name: "Upload" }).click();
+  await page.locator(".brand img").waitFor();
+  await page.getByLabel("Another", { exact: true }).check();
+  await page.getByLabel("Another color").fill("#ffdd00");
+  await page.getByLabel("Footer").fill("Written by [Ada](/About).\n\n- [[Contact]]");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Saved").first().waitFor();
+  for (const path of ["/Home", "/-/index", "/Home/history"]) {
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.goto(ada + path);
+      const shown = await page.evaluate(() => ({
+        color: getComputedStyle(document.querySelector(".skip")).color,
+        icon: document.querySelector(".brand img").naturalWidth,
+        footer: document.querySelector(".foot.own").innerText.replace(/\s+/g, " ").trim(),
+      }));
+      assert.equal(shown.icon, 1, "the icon is loaded");
+      assert.equal(shown.footer, "Written by Ada. Contact");
+      if (scheme === "dark") assert.equal(shown.color, "rgb(255, 221, 0)");
+      else assert.notEqual(shown.color, "rgb(255, 221, 0)", "yellow can't be read on white");
+      await page.evaluate(`if (!self.axe) { ${axe} }; 0`);
+      const wrong = await page.evaluate(async () => (await self.axe.run(document)).violations.map((v) => `${v.id}: ${v.nodes[0].html}`));
+      assert.deepEqual(wrong, [], `${path}, ${scheme}`);
+    }
+  }
+  await page.goto(ada + "/-/settings");
+  await page.getByRole("button", { name: "Remove the icon" }).click();
+  await page.locator(".brand .icon").waitFor();
   await close();
 });

@@ -51,6 +51,7 @@ const (
 var dataMap = []dataRow{
 	{"platform", "users", "people who signed in or were invited", truth, "DID, username, handle, last verified handle, name, account host", untouched, deleted, "all but the host and the last verified handle", "-", "-", "-"},
 	{"platform", "sites", "wikis, their settings and limits", truth, "owner's DID", deleted, deleted, "settings", "-", "-", "-"},
+	{"platform", "site_icons", "icons of wikis, re-encoded", truth, "", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "members", "roles of members", truth, "members' DIDs", deleted, deleted, "own roles; members of own wikis", "-", "-", "-"},
 	{"platform", "sessions", "sessions with the kind of browser (30 days without use)", truth, "DID", untouched, deleted, "all but the id", "-", "-", "-"},
 	{"platform", "codes", "single sign-on codes (a minute)", temporary, "", expires, expires, "-", "-", "-", "-"},

@@ -147,6 +147,7 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddClient(ctx, &store.Client{ID: "client", Name: "Client", Redirects: []string{"http://localhost/"}, Auth: "none", Created: w.now}))
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, "share", soon))
 	for _, slug := range []string{"ada", canaryName} {
+		w.must(w.db.SetSiteIcon(ctx, canaryDID, slug, store.SiteIcon{MIME: "image/png", Data: []byte("x")}))
 		w.must(w.db.SetSize(ctx, slug, store.Size{Pages: 1}))
 		w.must(w.db.AddSecretLink(ctx, &store.SecretLink{ID: "s " + slug, Slug: slug, DID: canaryDID, Page: "Canary"}, 5))
 		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))

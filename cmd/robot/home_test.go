@@ -122,10 +122,10 @@ func TestAccountExport(t *testing.T) {
 		}
 		return file
 	}
-	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first","lang":"de","members":[{"did":"did:plc:ben","handle":"ben.bsky.social","role":"viewer"}]},{"slug":"garden","role":"owner"}]}`
+	account := `{"wikis":[{"slug":"bob","role":"editor"},{"slug":"ada","role":"owner","title":"Ada","description":"d","home":"Start","wikilinks":"text-first","lang":"de","accent":"#6a2a9c","footer":"By Ada","members":[{"did":"did:plc:ben","handle":"ben.bsky.social","role":"viewer"}]},{"slug":"garden","role":"owner"}]}`
 	file := pack(map[string]string{"account.json": account})
 	exported, err := readAccountExport(file, "")
-	want := exportedWiki{Slug: "ada", Role: "owner", Title: "Ada", Description: "d", Home: "Start", Wikilinks: "text-first", Lang: "de", Members: []exportedMember{{"", "ben.bsky.social", "viewer"}}}
+	want := exportedWiki{Slug: "ada", Role: "owner", Title: "Ada", Description: "d", Home: "Start", Wikilinks: "text-first", Lang: "de", Accent: "#6a2a9c", Footer: "By Ada", Members: []exportedMember{{"", "ben.bsky.social", "viewer"}}}
 	if diff := cmp.Diff(want, exported); err != nil || diff != "" {
 		t.Fatalf("%s, %v", diff, err)
 	}

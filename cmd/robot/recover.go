@@ -28,6 +28,7 @@ import (
 // as one line of JSON.
 type recoverHeader struct {
 	Site store.Site
+	Icon *store.SiteIcon // nil if the wiki has none
 	Copy backup.WikiCopy
 }
 
@@ -46,7 +47,7 @@ func (c restoreCommand) oneWiki(ctx context.Context) (err error) {
 	if r.Copy, err = c.fetch(ctx, scratch); err != nil {
 		return err
 	}
-	if r.Site, err = siteIn(ctx, filepath.Join(scratch, "robot.db"), c.Wiki); err != nil {
+	if r.Site, r.Icon, err = siteIn(ctx, filepath.Join(scratch, "robot.db"), c.Wiki); err != nil {
 		return err
 	}
 	file, err := os.Open(filepath.Join(scratch, "wiki.db"))
@@ -73,17 +74,21 @@ func (c restoreCommand) fetch(ctx context.Context, scratch string) (_ backup.Wik
 
 // siteIn reads a wiki and its members from a copy of a platform database, possibly of
 // an older version.
-func siteIn(ctx context.Context, file, slug string) (store.Site, error) {
+func siteIn(ctx context.Context, file, slug string) (store.Site, *store.SiteIcon, error) {
 	db, err := store.Open(ctx, file, time.Now)
 	if err != nil {
-		return store.Site{}, err
+		return store.Site{}, nil, err
 	}
 	defer db.Close()
 	site, err := db.Site(ctx, slug)
 	if err != nil {
-		return store.Site{}, err
+		return store.Site{}, nil, err
 	}
-	return *site, nil
+	icon, err := db.SiteIcon(ctx, slug)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return *site, nil, nil
+	}
+	return *site, &icon, err
 }
 
 // recoverWiki is the operation of oneWiki.
@@ -118,6 +123,11 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 			err = errors.Join(err, row.Undo(ctx))
 		}
 		return err
+	}
+	if row.Added && r.Icon != nil {
+		if err := s.Store.SetSiteIcon(ctx, store.Operator, slug, *r.Icon); err != nil {
+			return err
+		}
 	}
 	// Derived data moved aside with the directory; drop cached state. The audit
 	// entry invalidates cached pages.

@@ -204,6 +204,8 @@ type managedWiki struct {
 	Home        string    `json:"home"`
 	Wikilinks   string    `json:"wikilinks"`
 	Lang        string    `json:"lang"`
+	Accent      string    `json:"accent"`
+	Footer      string    `json:"footer"`
 	AsHandle    bool      `json:"as_handle"`
 	Pages       int       `json:"pages"`
 	MaxPages    int       `json:"max_pages"`
@@ -217,7 +219,7 @@ func (h *Handler) describe(m *manageCall, a wiki.Access) (managedWiki, error) {
 	stats, err := h.o.Pages.Stats(m.Context(), a)
 	return managedWiki{
 		Slug: site.Slug, URL: h.o.WikiOrigin(site.Slug), Role: a.Role().String(), Title: site.Title, Description: site.Description,
-		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), Lang: site.Lang, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
+		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), Lang: site.Lang, Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
 		Bytes: stats.CurrentBytes, MaxBytes: site.Limits.CurrentBytes,
 	}, err
 }
@@ -295,6 +297,8 @@ type settingsBody struct {
 	Home        *string `json:"home"`
 	Wikilinks   *string `json:"wikilinks"`
 	Lang        *string `json:"lang"`
+	Accent      *string `json:"accent"`
+	Footer      *string `json:"footer"`
 	AsHandle    *bool   `json:"as_handle"`
 }
 
@@ -315,6 +319,13 @@ func (h *Handler) patchWiki(m *manageCall) error {
 	assignIfGiven(&set.Home, in.Home)
 	assignIfGiven(&set.AsHandle, in.AsHandle)
 	assignIfGiven(&set.Lang, in.Lang)
+	assignIfGiven(&set.Accent, in.Accent)
+	if in.Footer != nil {
+		set.Footer = *in.Footer
+		if err := h.o.Pages.CheckFooter(m.Context(), a, set.Footer); err != nil {
+			return err
+		}
+	}
 	if in.Wikilinks != nil {
 		if set.Wikilinks, err = wiki.ParseLinkOrder(*in.Wikilinks); err != nil {
 			return err

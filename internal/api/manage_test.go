@@ -202,6 +202,12 @@ func TestManageAWiki(t *testing.T) {
 		t.Errorf("lang: %v", set)
 	}
 	w.want(422, w.manage(bob, "PATCH", "/wikis/bob", object{"lang": "not a language"}))
+	if set := w.want(200, w.manage(bob, "PATCH", "/wikis/bob", object{"accent": "#6A2A9C", "footer": " By Bob \n"})); set.string("accent") != "#6a2a9c" || set.string("footer") != "By Bob" {
+		t.Errorf("after setting accent color and footer: %v", set)
+	}
+	for field, value := range map[string]string{"accent": "red", "footer": "# Heading"} {
+		w.want(422, w.manage(bob, "PATCH", "/wikis/bob", object{field: value}))
+	}
 	w.want(400, w.manage(bob, "PATCH", "/wikis/bob", object{"limits": 1}))
 	w.want(200, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))
 	w.want(409, w.manage(bob, "POST", "/wikis/bob/members", object{"handle": "eve.test", "role": "editor"}))

@@ -34,9 +34,10 @@ func (x *exportRun) site(ctx context.Context, r ExportRequest) error {
 	if strings.HasPrefix(home, "/") { // an address instead of a page
 		home = ""
 	}
-	o := site.Options{Name: x.a.Site().Name(), Origin: r.Origin, Home: wiki.PageName(home), Made: x.s.now(), Emit: func(name string, modified time.Time, data []byte) error {
+	o := site.Options{Name: x.a.Site().Name(), Origin: r.Origin, Home: wiki.PageName(home), Lang: x.a.Site().Lang, Made: x.s.now(), Emit: func(name string, modified time.Time, data []byte) error {
 		return x.add(ctx, name, modified, data)
 	}}
+	o.Footer, _ = x.s.Footer(ctx, x.a)
 	if o.Assets, err = r.Assets(); err != nil {
 		return err
 	}

@@ -12,7 +12,8 @@ import (
 // known.
 func (s *Service) StartExport(ctx context.Context, a wiki.Access, format pages.ExportFormat, origin string) (*pages.Export, error) {
 	return s.Pages.StartExport(ctx, a, pages.ExportRequest{
-		Format: format, Origin: origin, Assets: web.SiteAssets,
+		Format: format, Origin: origin,
+		Assets: func() (pages.SiteAssets, error) { return web.WikiAssets(ctx, s.Tenant, a) },
 		Byline: func(author wiki.Author) string { return s.Tenant.Byline(ctx, author) },
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"net/http"
 	"net/url"
 	"path"
 	"slices"
@@ -36,6 +37,8 @@ type Assets struct {
 	Style  []byte // app.css
 	Icons  []byte // icons.svg
 	Symbol []byte // robot.svg
+	Accent []byte // stylesheet of the wiki's accent color, or nil
+	Icon   []byte // the wiki's own icon, or nil
 }
 
 // Options describe the wiki.
@@ -44,6 +47,8 @@ type Options struct {
 	Name   string // of the wiki
 	Origin string // of its host, "" if it isn't known
 	Home   wiki.PageName
+	Lang   string        // of the footer (BCP 47), or ""
+	Footer template.HTML // of each page, like a body, or ""
 	Made   time.Time
 	// Emit takes a file of the site. It can keep neither argument.
 	Emit func(name string, modified time.Time, data []byte) error
@@ -241,6 +246,10 @@ type view struct {
 	Origin    string
 	Host      string
 	Made      time.Time
+	Accent    bool // there is a stylesheet of the accent color
+	Icon      string
+	Lang      string
+	Footer    template.HTML
 	Home      string
 	IndexURL  string
 	SearchURL string
@@ -254,10 +263,23 @@ type link struct{ Title, URL string }
 
 func (s *Site) view(from, title string, content any) view {
 	_, host, _ := strings.Cut(s.o.Origin, "://")
+	footer, _ := s.relocate(from, s.o.Footer)
 	return view{
+		Accent: s.o.Assets.Accent != nil, Icon: s.iconFile(), Lang: s.o.Lang, Footer: footer,
 		Root: strings.Repeat("../", strings.Count(from, "/")), Title: title, Site: s.o.Name, Origin: s.o.Origin, Host: host, Made: s.o.Made,
 		Home: relative(from, "index.html"), IndexURL: relative(from, s.all), SearchURL: relative(from, own+"search.html"), Content: content,
 	}
+}
+
+// iconFile returns the name of the wiki's own icon, "" if it has none.
+func (s *Site) iconFile() string {
+	switch {
+	case s.o.Assets.Icon == nil:
+		return ""
+	case http.DetectContentType(s.o.Assets.Icon) == "image/jpeg":
+		return "icon.jpg"
+	}
+	return "icon.png"
 }
 
 // pageView is the content of a page's template.
@@ -364,7 +386,14 @@ func (s *Site) Finish() (partial bool, err error) {
 }
 
 func (s *Site) writeAssets() error {
-	for name, data := range map[string][]byte{"app.css": s.o.Assets.Style, "robot.svg": s.o.Assets.Symbol, "search.js": searchScript} {
+	files := map[string][]byte{"app.css": s.o.Assets.Style, "robot.svg": s.o.Assets.Symbol, "search.js": searchScript}
+	if s.o.Assets.Accent != nil {
+		files["accent.css"] = s.o.Assets.Accent
+	}
+	if name := s.iconFile(); name != "" {
+		files[name] = s.o.Assets.Icon
+	}
+	for name, data := range files {
 		if err := s.o.Emit(own+name, s.o.Made, data); err != nil {
 			return err
 		}

@@ -69,6 +69,40 @@ func (m *made) finish(t testing.TB) {
 	}
 }
 
+// The wiki's icon, accent color and footer are on every page, and work from a folder.
+func TestLooksOfTheWiki(t *testing.T) {
+	out := map[string]string{}
+	o := Options{
+		Name: "Ada's", Home: "Home", Lang: "de", Footer: `<p><a href="/Sub/Page">Kontakt</a> <a href="/Nobody">Niemand</a></p>`,
+		Assets: Assets{Icons: []byte(sprite), Accent: []byte("@layer tokens{}"), Icon: []byte("\xff\xd8\xff JPEG")},
+		Emit: func(name string, _ time.Time, data []byte) error {
+			out[name] = string(data)
+			return nil
+		},
+	}
+	s, err := New(o, []Page{{Name: "Home", Path: "Home.md"}, {Name: "Sub/Page", Path: "Sub/Page.md"}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &made{s, out}
+	m.page(t, "Home", "<p>x</p>")
+	m.page(t, "Sub/Page", "<p>x</p>")
+	m.finish(t)
+	if out["-/accent.css"] != "@layer tokens{}" || out["-/icon.jpg"] == "" {
+		t.Errorf("files: %q, %q", out["-/accent.css"], out["-/icon.jpg"])
+	}
+	for _, file := range []string{"Sub/Page.html", "-/search.html", "-/index.html"} {
+		for _, want := range []string{`<link rel="stylesheet" href="../-/accent.css">`, `<link rel="icon" href="../-/icon.jpg">`, `<img src="../-/icon.jpg" alt=""`, `lang="de"`, `Kontakt</a>`} {
+			if !strings.Contains(out[file], want) {
+				t.Errorf("%s lacks %s", file, want)
+			}
+		}
+	}
+	if !strings.Contains(out["index.html"], `<aside class="foot own" aria-label="Footer of this wiki" lang="de"><p><a href="Sub/Page.html">Kontakt</a>`) {
+		t.Error("the first page has no footer")
+	}
+}
+
 func TestRelocate(t *testing.T) {
 	m := newSite(t, "Home", []Page{{Name: "Home"}, {Name: "Sub/Page", Tags: []string{"a/b"}}, {Name: "Odd/100%_#1"}}, map[string]string{"Sub/Page/x.png": "png", "page.html": "<script>", "good.svg": `<svg xmlns="http://www.w3.org/2000/svg"/>`, "bad.svg": `<svg onload="x"/>`})
 	for from, want := range map[string]string{

@@ -19,12 +19,14 @@ type Settings struct {
 	Home        string // page name, or a path on the wiki that begins with /-/
 	Wikilinks   wiki.LinkOrder
 	Lang        string // language of pages that don't say another (BCP 47), or ""
+	Accent      string // color of links and buttons, as #2038c4, or ""
+	Footer      string // Markdown below each page, at most MaxFooter bytes
 	AsHandle    bool   // the host serves as the owner's ATProto handle, even if the wiki is private
 }
 
 // SettingsOf returns a site's settings.
 func SettingsOf(site wiki.Site) Settings {
-	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, Lang: site.Lang, AsHandle: site.AsHandle}
+	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, Lang: site.Lang, Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle}
 }
 
 // Configure changes the settings. A Problem names the invalid field.
@@ -47,6 +49,12 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 		return err
 	}
 	if site.Lang, err = wiki.ParseLanguage(set.Lang); err != nil {
+		return err
+	}
+	if site.Accent, err = wiki.ParseAccent(set.Accent); err != nil {
+		return err
+	}
+	if site.Footer, err = cleanFooter(set.Footer); err != nil {
 		return err
 	}
 	site.Public, site.AsHandle = set.Public, set.AsHandle
@@ -159,6 +167,22 @@ func cleanLine(field, what, text string, max int) (string, error) {
 		if unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Bidi_Control, r) {
 			return "", wiki.Problemf(wiki.ErrInvalid, field, "%s can't contain control characters.", what)
 		}
+	}
+	return text, nil
+}
+
+// MaxFooter is the size of a footer's Markdown, in bytes.
+const MaxFooter = 1000
+
+// cleanFooter normalizes the source of a footer. Its elements are checked by
+// pages.CheckFooter.
+func cleanFooter(text string) (string, error) {
+	if !utf8.ValidString(text) {
+		return "", wiki.Problemf(wiki.ErrInvalid, "footer", "A footer must be valid UTF-8.")
+	}
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	if len(text) > MaxFooter {
+		return "", wiki.Problemf(wiki.ErrInvalid, "footer", "A footer can have at most %d bytes; this one has %d.", MaxFooter, len(text))
 	}
 	return text, nil
 }

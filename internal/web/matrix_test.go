@@ -29,6 +29,8 @@ type cell struct {
 // field is missing, and nothing changes.
 var routeMatrix = map[string]cell{
 	"GET /-/static/{file}": {path: "{css}", ok: 200, open: true},
+	"GET /-/accent/{file}": {path: "/-/accent/" + accentFile("#6a2a9c"), ok: 200, open: true},
+	"GET /-/icon/{id}":     {path: "/-/icon/none", ok: 404},
 	"GET /-/avatar/{id}":   {path: "/-/avatar/none", ok: 404, open: true},
 	"GET /-/sso":           {path: "/-/sso?code=x", ok: 403, open: true},
 	"GET /-/login":         {path: "/-/login?to=/", ok: 302, open: true},
@@ -87,6 +89,7 @@ var routeMatrix = map[string]cell{
 	"POST /-/imports":            {path: "/-/imports", form: url.Values{"commit": {"none"}, "action": {"vouch"}}, ok: 404, need: wiki.Configure},
 	"POST /-/settings":           {path: "/-/settings", form: url.Values{"title": {strings.Repeat("x", 300)}, "visibility": {"public"}}, ok: 422, need: wiki.Configure},
 
+	"POST /-/icon":                     {path: "/-/icon", form: url.Values{}, ok: 422, need: wiki.Configure},
 	"POST /-/publication":              {path: "/-/publication", form: url.Values{"publication": {"x"}}, ok: 422, need: wiki.Configure},
 	"POST /-/handle":                   {path: "/-/handle", ok: 422, need: wiki.Configure},
 	"POST /-/members":                  {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},

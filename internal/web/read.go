@@ -173,7 +173,7 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	if string(view.Name) == side.state.home {
 		p.Canonic = h.o.WikiOrigin(v.slug) + "/"
 	}
-	if view.Provisional {
+	if view.Provisional || p.provisionalFooter {
 		v.w.Header().Set("Cache-Control", "no-store")
 		return h.render(v, http.StatusOK, "page", p)
 	}

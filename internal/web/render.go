@@ -57,6 +57,10 @@ type Frame struct {
 	Told, Notice string
 	Single       bool // the only wiki of a service without a platform
 	PlainHTTP    bool // others on the network can read along
+	// Footer is the wiki's own footer, or "". It is provisional if it is missing because
+	// the service is busy.
+	Footer            template.HTML
+	provisionalFooter bool
 }
 
 func (f *Frame) frame() *Frame { return f }
@@ -109,6 +113,7 @@ func (h *Handler) frame(v *visit, title string) Frame {
 	if v.a.Can(wiki.Read) {
 		f.Site = v.a.Site()
 		f.CanEdit = v.a.Can(wiki.Edit)
+		f.Footer, f.provisionalFooter = h.o.Pages.Footer(v.ctx(), v.a)
 		if h.o.Single { // the host doesn't begin with the slug
 			return f
 		}

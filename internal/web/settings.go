@@ -96,6 +96,10 @@ func (h *Handler) saveSettings(v *visit) error {
 	if form.Has("lang") {
 		set.Lang = strings.ToValidUTF8(form.Get("lang"), "")
 	}
+	h.readLooks(form, &set, v.a.Site())
+	if err == nil && set.Footer != v.a.Site().Footer {
+		err = h.o.Pages.CheckFooter(v.ctx(), v.a, set.Footer)
+	}
 	if order := form.Get("wikilinks"); err == nil && order != "" {
 		set.Wikilinks, err = wiki.ParseLinkOrder(order)
 	}

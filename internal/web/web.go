@@ -176,6 +176,8 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/static/{file}", handle: (*Handler).serveAsset, open: true, free: true},
 		{pattern: "GET /-/diagram/{hash}", handle: (*Handler).serveDiagram, open: true},
 		{pattern: "GET /-/avatar/{id}", handle: (*Handler).serveAvatar, open: true},
+		{pattern: "GET /-/accent/{file}", handle: (*Handler).serveAccent, open: true, free: true},
+		{pattern: "GET /-/icon/{id}", handle: (*Handler).serveIcon},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true, once: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
@@ -232,6 +234,7 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/revert/{id}", need: wiki.Edit, handle: (*Handler).revertCommit},
 		{pattern: "GET /-/settings", need: wiki.Configure, handle: (*Handler).showSettings},
 		{pattern: "POST /-/settings", need: wiki.Configure, handle: (*Handler).saveSettings},
+		{pattern: "POST /-/icon", need: wiki.Configure, handle: receiving((*Handler).saveIcon)},
 		{pattern: "POST /-/imports", need: wiki.Configure, handle: (*Handler).saveVouching},
 
 		{pattern: "GET /robots.txt", handle: (*Handler).showRobots, open: true, free: true},

@@ -26,6 +26,9 @@ type Site struct {
 	Publication string // AT-URI of its owner's record site.standard.publication, or ""
 	Wikilinks   LinkOrder
 	Lang        string // language of pages that don't say another (BCP 47, lowercase), or ""
+	Accent      string // color of links and buttons (see ParseAccent), or "" for the default
+	Footer      string // Markdown below each page, or ""
+	Icon        string // id of its own icon, or ""
 	Created     time.Time
 	Published   time.Time // when it first became public; zero if never
 	Version     int64     // increases with each change of settings or members
