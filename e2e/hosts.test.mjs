@@ -68,6 +68,7 @@ const openTemplate = {
   tokens: (p) => p.goto(ada + "/-/tokens"),
   agents: (p) => p.goto(ada + "/-/agents"),
   connect: (p) => p.goto(ada + "/-/connect", { waitUntil: "load" }),
+  welcome: (p) => p.goto(ada + "/-/welcome"),
   report: (p) => p.goto(ada + "/-/report?page=/Elsewhere"),
   error: (p) => p.goto(ada + "/.x"),
   landing: (p, visitor) => visitor.goto(service.url + "/"),

@@ -228,3 +228,42 @@ test("a wiki has its own icon, accent color and footer, on each page and in dark
   await page.locator(".brand .icon").waitFor();
   await close();
 });
+
+test("a newcomer lands on their wiki, with three ways to begin side by side", async () => {
+  for (const options of [{}, { javaScriptEnabled: false }]) {
+    const context = await chrome.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    const violations = recordViolations(context);
+    const page = await context.newPage();
+    const who = options.javaScriptEnabled === false ? "cleo" : "dan";
+    await signIn(page, service, who);
+    await page.goto(service.url + "/app/create");
+    await page.getByRole("button", { name: "Create the wiki" }).click();
+    await page.getByRole("heading", { name: "Your wiki is ready" }).waitFor();
+    assert.equal(new URL(page.url()).host.split(".")[0], who);
+    const doors = page.locator(".doors section");
+    assert.deepEqual(await doors.locator("h2").allInnerTexts(), ["Write", "Import", "Connect an agent"]);
+    const tops = await doors.evaluateAll((list) => list.map((e) => e.getBoundingClientRect().top));
+    assert.equal(new Set(tops).size, 1, `side by side: ${tops}`);
+    await page.setViewportSize({ width: 390, height: 664 }); // of a phone, without the browser's bars
+    const lead = await page.locator(".lead").boundingBox();
+    assert.ok(lead.y + lead.height < 664, "the sentence is in the first screen");
+    await page.getByRole("link", { name: "Write the first page" }).click();
+    await page.getByLabel("Name").fill("Ideas");
+    await page.getByRole("button", { name: "Write it" }).click();
+    await page.locator("#text").waitFor();
+    assert.deepEqual(violations, []);
+    await context.close();
+  }
+});
+
+test("on a phone, the first sentence of a page is in the first screen", async () => {
+  for (const path of ["/Home", "/Weather_Station", "/Weather_Station/Calibration", "/Journal/2026-11-20"]) {
+    const { page, close } = await visit(path, { as: "ada", viewport: { width: 390, height: 664 } });
+    const first = page.locator("article p").filter({ hasText: /\w/ }).first();
+    if (await first.count()) {
+      const lines = await first.evaluate((p) => { const r = document.createRange(); r.selectNodeContents(p); return r.getClientRects()[0].bottom; });
+      assert.ok(lines < 600, `${path}: the first line ends at ${lines} px`);
+    }
+    await close();
+  }
+});

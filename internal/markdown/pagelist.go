@@ -192,7 +192,7 @@ func (w *writer) writePageList(n *pageList) {
 	q, bad := parsePageQuery(source)
 	switch w.lists++; {
 	case w.detached:
-		w.writeListNote(detachedNote)
+		w.writeDetachedNote()
 		return
 	case bad != "":
 		w.writeBadList(source, bad)
@@ -234,11 +234,19 @@ func (w *writer) writePageList(n *pageList) {
 	}
 }
 
-// detachedNote is shown instead of a list where the page is shown outside of its wiki.
+// detachedNote is shown instead of lists where the page is shown outside of its wiki.
 const detachedNote = "Lists of pages and files are only shown in the wiki."
 
 // unansweredNote is shown with the source of a list that nothing answers.
 const unansweredNote = "A list of pages, shown as its source."
+
+// writeDetachedNote writes the note once: a page can have many lists.
+func (w *writer) writeDetachedNote() {
+	if !w.noted {
+		w.writeListNote(detachedNote)
+	}
+	w.noted = true
+}
 
 func (w *writer) writeListNote(sentence string) {
 	w.write("<p><small>")

@@ -52,10 +52,11 @@ type writer struct {
 	notices  []string
 	contents []int // offsets in out
 	media    mediaState
-	listings int // PageIndex widgets
-	lists    int // "::: pages" blocks
-	tables   int // of files
-	cells    int // in these
+	listings int  // PageIndex widgets
+	noted    bool // the detachedNote is written
+	lists    int  // "::: pages" blocks
+	tables   int  // of files
+	cells    int  // in these
 
 	rightToLeft bool // the page has right-to-left text
 	detached    bool // no link leads into the wiki

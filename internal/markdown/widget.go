@@ -282,7 +282,7 @@ func (w *writer) writePageIndex(pattern, style string) {
 		pattern = "*"
 	}
 	if w.detached {
-		w.writeListNote(detachedNote)
+		w.writeDetachedNote()
 		return
 	}
 	if w.listings++; w.listings > maxListings || w.listPages == nil {
@@ -325,15 +325,17 @@ func (w *writer) writeAttachmentList(pattern string, caption *widgetOption) {
 	if pattern == "" {
 		pattern = "*"
 	}
+	if w.detached {
+		w.writeDetachedNote()
+		return
+	}
 	w.write("<figure>\n")
 	var files []Target
 	more := false
 	if w.listings++; w.listings <= maxListings && w.listFiles != nil {
 		files, more = w.listFiles(w.doc.name, pattern)
 	}
-	if w.detached {
-		w.writeListNote(detachedNote)
-	} else if len(files) == 0 {
+	if len(files) == 0 {
 		w.write("<p><small>There are no attachments here.</small></p>\n")
 	} else {
 		w.write("<ul>\n")

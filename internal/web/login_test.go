@@ -207,7 +207,7 @@ func TestFirstWiki(t *testing.T) {
 	b.get(testPlatform + "/app/create/check?slug=ada").want(http.StatusOK).has(`"free":false`)
 	b.post(testPlatform+"/app/create", url.Values{"slug": {"ada"}}).want(http.StatusUnprocessableEntity).has("Your wiki has the same name as you: ")
 	got := b.post(testPlatform+"/app/create", url.Values{"slug": {" Dan "}}).want(http.StatusSeeOther)
-	if to := got.header.Get("Location"); to != testOrigin("dan")+"/-/connect" {
+	if to := got.header.Get("Location"); to != testOrigin("dan")+"/-/welcome" {
 		t.Errorf("landed on %s", to)
 	}
 	if p, err := w.Pages.Page(t.Context(), w.Access("dan", "dan"), "Home", ""); err != nil || len(p.Source) == 0 {

@@ -96,6 +96,7 @@ var routeMatrix = map[string]cell{
 	"GET /-/erase":                     {path: "/-/erase", ok: 200, need: wiki.Configure},
 	"POST /-/erase":                    {path: "/-/erase", form: url.Values{"action": {"erase"}}, ok: 422, need: wiki.Configure},
 	"POST /-/delete":                   {path: "/-/delete", form: url.Values{"confirm": {"ad"}}, ok: 422, need: wiki.Configure},
+	"GET /-/welcome":                   {path: "/-/welcome", ok: 200, need: wiki.Configure},
 	"GET /-/connect":                   {path: "/-/connect", ok: 200, member: true},
 	"POST /-/connect":                  {path: "/-/connect", form: url.Values{"action": {"dance"}, "commit": {"{commit}"}}, ok: 422, member: true},
 	"GET /-/drafts":                    {path: "/-/drafts", ok: 200, need: wiki.Edit},

@@ -23,6 +23,7 @@ func memberRoutes() []route {
 		{pattern: "POST " + linksPath, handle: (*Handler).changeLinks},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnectAgent},
+		{pattern: "GET " + welcomePath, need: wiki.Configure, handle: (*Handler).showWelcome},
 		{pattern: "GET /-/connect", handle: (*Handler).showConnect},
 		{pattern: "POST /-/connect", handle: (*Handler).reviewAgentCommit},
 		{pattern: "GET " + reviewPath, handle: (*Handler).showNew},

@@ -136,8 +136,11 @@ func TestSharedPage(t *testing.T) {
 	bob, stranger := w.as("bob"), w.anonymous()
 	link := bob.share("bob", "Plan")
 	page := stranger.get(on("bob", link)).want(http.StatusOK).
-		has("<h1 id=\"user-content-the-plan\">", `<img src="`+link+`/Plan/map.png"`, "https://example.org/", `href="#user-content-the-plan"`, "Lists of pages and files are only shown in the wiki.", "by a link").
+		has("<h1 id=\"user-content-the-plan\">", `<img src="`+link+`/Plan/map.png"`, "https://example.org/", `href="#user-content-the-plan"`, "by a link").
 		lacks("canary", "Sub", `class="red"`, "/-/search", "/-/changelog", "Sign in", `action="`, "/-/diagram", ">bob<", "bob.test")
+	if n := strings.Count(page.body, "Lists of pages and files are only shown in the wiki."); n != 1 {
+		t.Errorf("says %d times that lists aren't shown", n)
+	}
 	for name, want := range map[string]string{"X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer", "Cache-Control": "private, no-store", "Set-Cookie": "", "Link": ""} {
 		if got := page.header.Get(name); got != want {
 			t.Errorf("%s: %q", name, got)

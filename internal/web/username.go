@@ -184,7 +184,7 @@ func (h *Handler) finishWiki(v *visit, a wiki.Access) error {
 	return h.o.Pages.Seed(v.ctx(), a)
 }
 
-// createWiki creates the wiki with its initial pages and redirects to its connect
+// createWiki creates the wiki with its initial pages and redirects to its welcome
 // page.
 func (h *Handler) createWiki(v *visit) error {
 	if done, err := h.beginCreate(v); done || err != nil {
@@ -215,5 +215,5 @@ func (h *Handler) createWiki(v *visit) error {
 	if err := h.o.Pages.Seed(v.ctx(), a); err != nil {
 		return err
 	}
-	return h.redirect(v, cmp.Or(back, h.o.WikiOrigin(site.Slug)+connectPath))
+	return h.redirect(v, cmp.Or(back, h.o.WikiOrigin(site.Slug)+welcomePath))
 }
