@@ -3,11 +3,13 @@
 package deploy
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -135,13 +137,14 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// Only a wildcard certificate is used: on-demand certificates would publish slugs.
+// The service's hosts have a wildcard certificate only: on-demand certificates would
+// publish slugs.
 func TestCertificatesAreWildcards(t *testing.T) {
 	files, err := filepath.Glob("certificate/*.caddy")
 	if err != nil || len(files) != 3 {
 		t.Fatalf("%v, %v", files, err)
 	}
-	for _, file := range append(files, "Caddyfile") {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -151,8 +154,59 @@ func TestCertificatesAreWildcards(t *testing.T) {
 				t.Errorf("%s: %s", file, line)
 			}
 		}
-		if file != "Caddyfile" && !strings.Contains(string(text), "dns ") {
+		if !strings.Contains(string(text), "dns ") {
 			t.Errorf("%s doesn't use DNS validation", file)
 		}
+	}
+}
+
+// Caddy gets on-demand certificates for other hosts only, after asking the service.
+func TestCaddyAsksForOwnDomains(t *testing.T) {
+	caddy, err := exec.LookPath("caddy")
+	if err != nil {
+		needs(t, "caddy (apt-get install caddy)")
+	}
+	dir := t.TempDir()
+	text, err := os.ReadFile("Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"Caddyfile": string(text), "certificate.caddy": "(certificate) {\n\ttls internal\n}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(caddy, "adapt", "--config", "Caddyfile")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "ROBOT_HOST=robot.wtf", "ACME_EMAIL=nobody@robot.wtf", "ROBOT_LISTEN=127.0.0.1:8081")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var config struct {
+		Apps struct {
+			TLS struct {
+				Automation struct {
+					Policies []struct {
+						Subjects []string `json:"subjects"`
+						OnDemand bool     `json:"on_demand"`
+					} `json:"policies"`
+					OnDemand json.RawMessage `json:"on_demand"`
+				} `json:"automation"`
+			} `json:"tls"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(out, &config); err != nil {
+		t.Fatal(err)
+	}
+	automation, wildcard, others := config.Apps.TLS.Automation, false, false
+	for _, p := range automation.Policies {
+		wildcard = wildcard || slices.Contains(p.Subjects, "*.robot.wtf") && !p.OnDemand
+		others = others || len(p.Subjects) == 0 && p.OnDemand
+		if len(p.Subjects) > 0 && p.OnDemand {
+			t.Errorf("certificates on demand for %v", p.Subjects)
+		}
+	}
+	if !wildcard || !others || !strings.Contains(string(automation.OnDemand), `"http://127.0.0.1:8081/domains/ask"`) {
+		t.Errorf("wildcard %t, other hosts %t, asks %s", wildcard, others, automation.OnDemand)
 	}
 }

@@ -110,9 +110,9 @@ Object.assign(openTemplate, {
 });
 
 // The service of these tests never shows these templates: waiting needs --signup day,
-// invitation and uninvited --signup invitation (see invitation.test.mjs), the others
-// robot home (see home.test.mjs).
-const notShown = ["homeaccount", "homesignin", "invitation", "join", "operator", "uninvited", "waiting"];
+// invitation and uninvited --signup invitation (see invitation.test.mjs), handover an own
+// domain (see domain.test.mjs), the others robot home (see home.test.mjs).
+const notShown = ["handover", "homeaccount", "homesignin", "invitation", "join", "operator", "uninvited", "waiting"];
 
 const redirect = "http://127.0.0.1:1/callback";
 // The verifier and challenge of RFC 7636, appendix B.

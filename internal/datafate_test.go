@@ -90,7 +90,7 @@ func TestDataOfDeletedWiki(t *testing.T) {
 		return rows
 	}
 	for _, r := range dataMap {
-		if r.store == "platform" && r.wiki == deleted && r.table != "oauth_refresh" && len(inRows(r.table)) == 0 {
+		if r.store == "platform" && (r.wiki == deleted || r.wiki == anonymized) && r.table != "oauth_refresh" && len(inRows(r.table)) == 0 {
 			t.Errorf("%s has no row of the wiki, so this test shows nothing", r.table)
 		}
 	}
@@ -105,7 +105,7 @@ func TestDataOfDeletedWiki(t *testing.T) {
 		if r.wiki == kept && len(rows) == 0 {
 			t.Errorf("%s is kept, says the data map; nothing is there", r.table)
 		}
-		if (r.wiki == deleted || r.wiki == expires) && len(rows) > 0 {
+		if (r.wiki == deleted || r.wiki == expires || r.wiki == anonymized) && len(rows) > 0 {
 			t.Errorf("%s (%s) still has %q", r.table, r.wiki, rows)
 		}
 	}

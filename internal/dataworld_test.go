@@ -146,6 +146,8 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddAside(ctx, store.Aside{Wiki: canaryName, Work: "index", Item: "blob 1", Version: "v1"}))
 	w.must(w.db.AddClient(ctx, &store.Client{ID: "client", Name: "Client", Redirects: []string{"http://localhost/"}, Auth: "none", Created: w.now}))
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, "share", soon))
+	w.must(w.db.NameDomain(ctx, canaryDID, canaryName, "wiki.example.org"))
+	w.must(w.db.ConnectDomain(ctx, canaryDID, canaryName, "wiki.example.org", time.Time{}, 5))
 	for _, slug := range []string{"ada", canaryName} {
 		w.must(w.db.SetSiteIcon(ctx, canaryDID, slug, store.SiteIcon{MIME: "image/png", Data: []byte("x")}))
 		w.must(w.db.SetSize(ctx, slug, store.Size{Pages: 1}))

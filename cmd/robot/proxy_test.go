@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ import (
 
 	"robot.wtf/internal/await"
 	"robot.wtf/internal/slow"
+	"robot.wtf/internal/store"
 )
 
 // A proxied service is the real binary behind Caddy with the Caddyfile from deploy/,
@@ -49,6 +51,22 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// ownDomain is the own domain of dan's wiki.
+const ownDomain = "wiki.example.org"
+
+// connectDomain gives a wiki an own domain, as if its DNS had proven it.
+func connectDomain(t *testing.T, data, slug, host string) {
+	t.Helper()
+	db, err := store.Open(t.Context(), filepath.Join(data, "robot.db"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(db.NameDomain(t.Context(), "", slug, host), db.ConnectDomain(t.Context(), "", slug, host, time.Time{}, 1), db.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func startProxied(t *testing.T) *proxied {
 	t.Helper()
 	caddy, err := exec.LookPath("caddy")
@@ -58,6 +76,7 @@ func startProxied(t *testing.T) *proxied {
 	p := &proxied{t: t, port: freePort(t)}
 	var data string
 	data, p.token, p.cookies = seededData(t)
+	connectDomain(t, data, "dan", ownDomain)
 	u, address := newUnit(t, data)
 	u.start()
 	dir := t.TempDir()
@@ -65,7 +84,8 @@ func startProxied(t *testing.T) *proxied {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{"Caddyfile": strings.Replace(string(text), "skip_install_trust", "skip_install_trust\n\tdefault_bind 127.0.0.1", 1), "certificate.caddy": "(certificate) {\n\ttls internal\n}\n"} {
+	local := strings.NewReplacer("skip_install_trust", "skip_install_trust\n\tdefault_bind 127.0.0.1", "\ton_demand\n", "\ton_demand\n\t\tissuer internal\n")
+	for name, content := range map[string]string{"Caddyfile": local.Replace(string(text)), "certificate.caddy": "(certificate) {\n\ttls internal\n}\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -167,6 +187,7 @@ func TestBehindCaddy(t *testing.T) {
 		other.Body.Close()
 		t.Error("another host gets a certificate")
 	}
+	p.ownDomain("dan.robot.localhost")
 
 	// The largest attachment can be uploaded and downloaded.
 	big := bytes.Repeat([]byte("0123456789abcdef"), 10<<20/16)
@@ -188,6 +209,37 @@ func TestBehindCaddy(t *testing.T) {
 	}
 	p.clone(ada)
 	p.importLarge("dan.robot.localhost")
+}
+
+// ownDomain checks that the own domain of a private wiki gets a certificate, that its
+// subdomain leads members there, and that programs find it at both.
+func (p *proxied) ownDomain(host string) {
+	p.t.Helper()
+	var cookies []string
+	for name, value := range p.cookies[host] {
+		cookies = append(cookies, name+"="+value)
+	}
+	a, text := p.ask("GET", host, "/Home", "", "Cookie", strings.Join(cookies, "; "))
+	if p.want(http.StatusMovedPermanently, a, text); a.Header.Get("Location") != "https://"+ownDomain+"/Home" {
+		p.t.Errorf("the subdomain leads to %q", a.Header.Get("Location"))
+	}
+	a, text = p.ask("GET", ownDomain, "/Home", "")
+	if p.want(http.StatusFound, a, text); !strings.HasPrefix(a.Header.Get("Location"), "https://robot.localhost/auth/sso?") {
+		p.t.Errorf("the domain sends strangers to %q", a.Header.Get("Location"))
+	}
+	if got := a.Header.Get("Strict-Transport-Security"); got == "" || strings.Contains(got, "includeSubDomains") {
+		p.t.Errorf("Strict-Transport-Security at the domain: %q", got)
+	}
+	for _, address := range []string{host, ownDomain} {
+		a, text = p.ask("GET", address, "/.well-known/oauth-protected-resource", "")
+		if p.want(http.StatusOK, a, text); !strings.Contains(text, `"resource":"https://`+address+`/mcp"`) {
+			p.t.Errorf("metadata at %s: %s", address, text)
+		}
+	}
+	// A stranger can't ask on the proxy's behalf.
+	if a, text = p.ask("GET", ownDomain, "/domains/ask?domain="+ownDomain, ""); strings.TrimSpace(text) == "yes" {
+		p.t.Errorf("a stranger learns which domains are connected: %s", a.Status)
+	}
 }
 
 // importLarge imports a repository that is larger than any other request may be.

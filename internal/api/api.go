@@ -114,7 +114,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) err
 	if path == "/health" && (r.Method == "GET" || r.Method == "HEAD") {
 		return writeJSON(w, r, http.StatusOK, map[string]string{"status": "ok"})
 	}
-	c := &call{Request: r, w: w, origin: h.o.WikiOrigin(slug)}
+	c := &call{Request: r, w: w, origin: h.o.Session.Origin(r, slug)}
 	route, allowed := c.match(path)
 	if r.Method == "OPTIONS" && len(allowed) > 0 {
 		preflight(w, allowed)

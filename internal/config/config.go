@@ -49,6 +49,7 @@ type Config struct {
 	HandleResolver string   // origin of the service that resolves handles whose servers don't answer, or ""
 	AccountServer  string   // origin of the server for people who enter no account, or ""
 	Completion     bool     // complete handles on the sign-in form
+	OwnDomains     bool     // wikis can have own domains
 	Contact        string   // email or web address of the operator, or ""
 	Terms, Privacy string   // in Markdown, instead of ours; or ""
 	OpenWikis      int      // databases open at once; 0 for the default

@@ -45,6 +45,7 @@ type ServeFlags struct {
 	HandleResolver   string   `name:"handle-resolver" env:"ROBOT_HANDLE_RESOLVER" default:"https://public.api.bsky.app" placeholder:"URL" help:"Service that resolves handles at sign-in when their own servers don't answer (${default}); none for no service."`
 	AccountServer    string   `name:"account-server" env:"ROBOT_ACCOUNT_SERVER" default:"https://bsky.social" placeholder:"URL" help:"Server that the sign-in form offers to people who enter no account, or have none (${default})."`
 	NoCompletion     bool     `name:"no-handle-completion" env:"ROBOT_NO_HANDLE_COMPLETION" help:"Don't complete handles on the sign-in form. Without this flag, text typed there is sent to --handle-resolver, through this service."`
+	OwnDomains       bool     `name:"own-domains" env:"ROBOT_OWN_DOMAINS" help:"Let owners connect domains of their own to their wikis. The proxy must get certificates for these domains (see deploy/Caddyfile)."`
 	NoSemanticSearch bool     `name:"no-semantic-search" env:"ROBOT_NO_SEMANTIC_SEARCH" help:"Search by words only, without the embedding model. Saves memory."`
 	MemoryMB         int      `name:"memory-mb" env:"ROBOT_MEMORY_MB" default:"256" placeholder:"MB" help:"Memory target of the garbage collector (${default}). Caches get at most three fifths of it. With less, reading many wikis is slower."`
 	WatchFlags
@@ -80,7 +81,7 @@ type Test struct {
 
 // Config validates all settings. Its error explains each invalid one.
 func (s ServeFlags) Config() (Config, error) {
-	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, MemoryMB: s.MemoryMB, NewWikis: s.NewWikis, AccessLifetime: s.AccessLifetime}
+	c := Config{Listen: s.Listen, Reads: s.Reads, Writes: s.Writes, Showcase: s.Showcase, NoSemanticSearch: s.NoSemanticSearch, MemoryMB: s.MemoryMB, OwnDomains: s.OwnDomains, NewWikis: s.NewWikis, AccessLifetime: s.AccessLifetime}
 	var errs []error
 	invalid := func(setting string, err error) {
 		if err != nil {

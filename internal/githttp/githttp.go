@@ -37,7 +37,6 @@ type Options struct {
 	Pages      *pages.Service
 	Tenant     *tenant.Service
 	Session    *session.Service
-	WikiOrigin func(slug string) string
 	Limits     *limit.Limiter      // nil for none
 	Spool      string              // directory for output that waits for slow clients; os.TempDir() when ""
 	Background *background.Workers // nil only recovers from panics
@@ -105,7 +104,7 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	c := &call{Request: r, w: w, origin: h.o.WikiOrigin(slug)}
+	c := &call{Request: r, w: w, origin: h.o.Session.Origin(r, slug)}
 	if err := h.serve(c, slug); err != nil {
 		h.fail(c, err)
 	}

@@ -48,7 +48,7 @@ func newWorld(t testing.TB, limits *limit.Limiter) *world {
 	w := &world{World: testworld.New(t, testworld.Options{Platform: "http://robot.localhost:" + port, Mirror: true}), port: port}
 	w.dir = filepath.Join(w.Dir, "wikis")
 	log := slog.New(slog.DiscardHandler)
-	w.door = New(Options{Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, WikiOrigin: w.Origin, Limits: limits, Spool: w.Dir, Log: log})
+	w.door = New(Options{Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, Limits: limits, Spool: w.Dir, Log: log})
 	lost := func(rw http.ResponseWriter, r *http.Request, _ string) { http.NotFound(rw, r) }
 	serving := server.New(server.Options{
 		Host: "robot.localhost", Platform: http.NotFound, Wiki: lost, API: lost, Git: w.door.ServeWiki,

@@ -39,7 +39,7 @@ func (h *Handler) ServeWiki(w http.ResponseWriter, r *http.Request, slug string)
 	case strings.HasPrefix(r.URL.Path, uploadPath) && (r.Method == http.MethodPut || r.Method == http.MethodPost):
 		h.serveUpload(w, r, slug)
 	case strings.TrimSuffix(r.URL.Path, "/") != mcpPath:
-		writeError(w, http.StatusNotFound, "The MCP endpoint of this wiki is "+h.o.WikiOrigin(slug)+mcpPath+".")
+		writeError(w, http.StatusNotFound, "The MCP endpoint of this wiki is "+h.o.Session.Origin(r, slug)+mcpPath+".")
 	case r.Method == http.MethodOptions:
 		head.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
 		head.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID")
@@ -96,7 +96,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, slug string) {
 	seen.Agent = c.access.Caller().Agent
 	if err := h.chargeLimit(c, slug, false); err != nil { // before the body is read
 		seen.Cause = session.TooFast
-		h.refuseMessage(w, slug, message{}, err)
+		h.refuseMessage(w, c, message{}, err)
 		return
 	}
 	if r.Method != http.MethodPost {
@@ -158,12 +158,12 @@ func (h *Handler) countMessages(w http.ResponseWriter, seen *recordingWriter, c 
 		}
 		if err != nil {
 			seen.Cause = session.TooFast
-			h.refuseMessage(w, slug, m, err)
+			h.refuseMessage(w, c, m, err)
 			return false
 		}
 		if t != nil && !c.access.Can(t.action) {
 			seen.Cause = session.ReadOnly
-			h.refuseMessage(w, slug, m, c.access.Allow(t.action))
+			h.refuseMessage(w, c, m, c.access.Allow(t.action))
 			return false
 		}
 		c.count(t)
@@ -241,7 +241,7 @@ func (h *Handler) authenticate(r *http.Request, slug string) (*client, error) {
 		}
 		return nil, err
 	}
-	return &client{access: access, origin: h.o.WikiOrigin(slug), authorization: r.Header.Get("Authorization")}, nil
+	return &client{access: access, origin: h.o.Session.Origin(r, slug), home: h.o.Session.Home(r.Context(), slug), authorization: r.Header.Get("Authorization")}, nil
 }
 
 var errNoToken = wiki.Problemf(wiki.ErrDenied, "", "This wiki requires a token: sign in, or send Authorization: Bearer rwtf_….")
@@ -269,7 +269,7 @@ func (h *Handler) refuseCaller(w http.ResponseWriter, r *http.Request, slug stri
 		if r.Header.Get("Authorization") != "" {
 			token, says = err, "This token is not valid for this wiki: "+err.Error()
 		}
-		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, token))
+		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(h.o.Session.Origin(r, slug), token))
 		writeError(w, http.StatusUnauthorized, says)
 	default:
 		h.o.Log.ErrorContext(r.Context(), "authenticating an agent failed", "wiki", slug, "err", err)
@@ -279,14 +279,14 @@ func (h *Handler) refuseCaller(w http.ResponseWriter, r *http.Request, slug stri
 
 // refuseMessage responds to a message that the caller can't send, or not
 // yet.
-func (h *Handler) refuseMessage(w http.ResponseWriter, slug string, m message, err error) {
+func (h *Handler) refuseMessage(w http.ResponseWriter, c *client, m message, err error) {
 	status, code := wiki.Status(err), codeDenied
 	var tooFast *limit.Exceeded
 	if errors.As(err, &tooFast) {
 		w.Header().Set("Retry-After", tooFast.RetryAfter())
 		code = codeTooFast
 	} else { // RFC 6750, section 3.1
-		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(slug, nil)+`, error="insufficient_scope"`)
+		w.Header().Set("WWW-Authenticate", h.o.Session.Challenge(c.origin, nil)+`, error="insufficient_scope"`)
 	}
 	writeRPCError(w, status, m.id, code, err.Error())
 }

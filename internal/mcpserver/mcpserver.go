@@ -35,7 +35,6 @@ type Options struct {
 	Pages      *pages.Service
 	Tenant     *tenant.Service
 	Session    *session.Service
-	WikiOrigin func(slug string) string
 	Limits     *limit.Limiter // nil for no limits
 	Name       string         // of the service; "" means "robot.wtf"
 	Version    string         // of the service; "" means "dev"
@@ -76,7 +75,8 @@ func New(o Options) *Handler {
 // A client is the caller of a request, with the wiki's origin.
 type client struct {
 	access wiki.Access
-	origin string // of the wiki's host
+	origin string // of the host of the wiki that the request was sent to
+	home   string // origin where people read the wiki; the same unless it has an own domain
 	id     string // of the JSON-RPC request; "" in a batch
 
 	authorization string // the header, to authorize upload addresses

@@ -105,10 +105,9 @@ func (c *client) parseReference(text string) (page, section string, ok bool) {
 	return unescaped(escaped), unescaped(fragment), true
 }
 
-// pathOnHost returns the part after the host of an address on the wiki's host.
+// pathOnHost returns the part after the host of an address on one of the wiki's hosts.
 func (c *client) pathOnHost(address string) (string, bool) {
 	scheme, rest, ok := strings.Cut(address, "://")
-	_, own, _ := strings.Cut(c.origin, "://")
 	if !ok || !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
 		return "", false
 	}
@@ -116,7 +115,12 @@ func (c *client) pathOnHost(address string) (string, bool) {
 	if end < 0 {
 		end = len(rest)
 	}
-	return strings.TrimPrefix(rest[end:], "/"), own != "" && strings.EqualFold(rest[:end], own)
+	for _, origin := range []string{c.origin, c.home} {
+		if _, own, _ := strings.Cut(origin, "://"); own != "" && strings.EqualFold(rest[:end], own) {
+			return strings.TrimPrefix(rest[end:], "/"), true
+		}
+	}
+	return "", false
 }
 
 // unescaped decodes percent-encoding; a text that has none stays.

@@ -46,7 +46,7 @@ func newLimitedWorld(t testing.TB, limits *limit.Limiter) *world {
 // serveWorld builds the chain of handlers.
 func serveWorld(services *testworld.World, now func() time.Time, limits *limit.Limiter, log *slog.Logger) *world {
 	w := &world{World: services}
-	w.door = New(Options{Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, WikiOrigin: w.Origin, Limits: limits, Now: now, Log: log})
+	w.door = New(Options{Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, Limits: limits, Now: now, Log: log})
 	lost := func(rw http.ResponseWriter, r *http.Request, _ string) { http.NotFound(rw, r) }
 	w.handler = server.New(server.Options{
 		Host: "robot.localhost", Platform: http.NotFound, Wiki: lost, API: lost, MCP: w.door.ServeWiki, Log: slog.New(slog.DiscardHandler),

@@ -41,7 +41,21 @@ type attack struct {
 // for the stated reason.
 func TestAbuse(t *testing.T) {
 	t.Parallel()
+	tryAbuse(t, newKit(t))
+}
+
+// TestAbuseOfDomains runs every attack on wikis with own domains, at these domains.
+func TestAbuseOfDomains(t *testing.T) {
+	t.Parallel()
 	k := newKit(t)
+	k.Connect("ada", "ada.example.org")
+	k.Connect("bob", "bob.example.org")
+	k.domains = strings.NewReplacer("ada.robot.test", "ada.example.org", "bob.robot.test", "bob.example.org")
+	tryAbuse(t, k)
+}
+
+func tryAbuse(t *testing.T, k *kit) {
+	t.Helper()
 	families := map[string]int{}
 	seen := map[string]bool{}
 	for _, a := range slices.Concat(redirectAttacks(), codeAttacks(), pkceAttacks(), resourceAttacks(), refreshAttacks(), consentAttacks(), documentAttacks(), registrationAttacks(), tokenAttacks(), clientAttacks()) {

@@ -33,8 +33,9 @@ type request struct {
 	HasState   bool      `json:"has_state"`
 	Challenge  string    `json:"challenge"`
 	Slug       string    `json:"slug"`
-	ReadOnly   bool      `json:"read_only"` // the client asked for read access only
-	Browser    string    `json:"browser"`   // hash of the browser's cookie
+	Domain     string    `json:"domain,omitempty"` // of the resource
+	ReadOnly   bool      `json:"read_only"`        // the client asked for read access only
+	Browser    string    `json:"browser"`          // hash of the browser's cookie
 }
 
 // Authorize handles an authorization request (RFC 6749, section 4.1.1, with
@@ -113,11 +114,11 @@ func (s *Service) readRequest(q *request, query url.Values) *Error {
 	if err := checkNoDuplicates(query); errors.As(err, &bad) {
 		return bad
 	}
-	slug, err := s.slugOfResources(query["resource"])
+	at, err := s.parseResources(query["resource"])
 	if errors.As(err, &bad) {
 		return bad
 	}
-	q.Slug = slug
+	q.Slug, q.Domain = at.Slug, at.Domain
 	switch {
 	case query.Get("response_type") != "code":
 		return newError("unsupported_response_type", "response_type must be code.")
@@ -129,8 +130,8 @@ func (s *Service) readRequest(q *request, query url.Values) *Error {
 		return newError("invalid_request", "PKCE is required: code_challenge_method must be S256.")
 	case !validChallenge(query.Get("code_challenge")):
 		return newError("invalid_request", "PKCE is required: code_challenge must be 43 characters of base64url.")
-	case slug == "":
-		return newError("invalid_target", "The resource parameter is required, for example "+s.o.Session.Resource("ada")+".")
+	case at.Slug == "":
+		return newError("invalid_target", "The resource parameter is required, for example "+s.exampleResource()+".")
 	case hasWord(query.Get("prompt"), "none"):
 		return newError("interaction_required", "The user must give consent each time.")
 	}
@@ -191,6 +192,7 @@ func hashBrowserSecret(secret string) string {
 type ConsentPrompt struct {
 	Secret   string // of the request, for the form
 	Slug     string
+	WikiHost string // that the agent will use: the wiki's subdomain or its own domain
 	Name     string // what the client calls itself
 	Client   string // its id without https:// if that is a URL; "" for a registered client, whose name is unverified
 	Seen     time.Time
@@ -213,7 +215,7 @@ func (s *Service) ConsentPrompt(r *http.Request, secret string, caller wiki.Call
 		return nil, err
 	}
 	a := &ConsentPrompt{
-		Secret: secret, Slug: q.Slug, Name: q.Name, Seen: q.Registered, Returns: redirectHost(q.Redirect), Policy: formAction(q.Redirect),
+		Secret: secret, Slug: q.Slug, WikiHost: s.hostOf(session.Resource{Slug: q.Slug, Domain: q.Domain}), Name: q.Name, Seen: q.Registered, Returns: redirectHost(q.Redirect), Policy: formAction(q.Redirect),
 		Local: !strings.HasPrefix(q.Redirect, "https:"),
 	}
 	if q.Document {
@@ -303,7 +305,7 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Decision) (to st
 	}
 	code := rand.Text() + rand.Text()
 	err = s.o.Store.AddConsent(ctx, code, store.Consent{
-		Slug: q.Slug, DID: caller.User.DID, Client: q.Client, Name: q.Name, Host: redirectHost(q.Redirect),
+		Slug: q.Slug, Domain: q.Domain, DID: caller.User.DID, Client: q.Client, Name: q.Name, Host: redirectHost(q.Redirect),
 		Redirect: q.Redirect, Challenge: q.Challenge, ReadOnly: !v.Write,
 	}, s.o.Now().Add(codeLifetime))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // users write, from an address instead of a name, or from a name that only looks like
 // another.
 func TestClientIDsThatAreDocuments(t *testing.T) {
-	s := &Service{name: "robot.test"}
+	s := &Service{name: "robot.test", isDomain: noDomain}
 	for id, want := range map[string]bool{
 		"https://client.example/client.json":                 true,
 		"https://client.example/a/b":                         true,
@@ -43,10 +43,12 @@ func TestClientIDsThatAreDocuments(t *testing.T) {
 // A state that is sent back in a URL is bounded. A longer one is dropped, so that the
 // redirect with the error is short.
 func TestLongState(t *testing.T) {
-	s := &Service{}
+	s := &Service{isDomain: noDomain}
 	q := &request{State: strings.Repeat("s", maxState+1), HasState: true}
 	err := s.readRequest(q, url.Values{})
 	if err == nil || err.Code != "invalid_request" || !strings.Contains(err.Error(), "state") || q.State != "" || q.HasState {
 		t.Errorf("%v, state of %d bytes", err, len(q.State))
 	}
 }
+
+func noDomain(string) bool { return false }

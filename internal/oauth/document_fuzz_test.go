@@ -22,7 +22,7 @@ func FuzzClientDocument(f *testing.F) {
 	} {
 		f.Add(document)
 	}
-	s := &Service{issuer: "https://robot.test", host: "robot.test", name: "robot.test"}
+	s := &Service{issuer: "https://robot.test", host: "robot.test", name: "robot.test", isDomain: noDomain}
 	f.Fuzz(func(t *testing.T, document string) {
 		c, err := s.parseDocument(id, []byte(document))
 		if err != nil {

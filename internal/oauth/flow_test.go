@@ -45,6 +45,7 @@ func (b *browser) request() *http.Request {
 func (b *browser) authorize(query url.Values) (to string, err error) {
 	r := b.request()
 	r.URL.Path, r.URL.RawQuery = oauth.AuthorizePath, query.Encode()
+	b.w.useDomains(r)
 	rec := httptest.NewRecorder()
 	to, err = b.w.OAuth.Authorize(rec, r)
 	for _, c := range rec.Result().Cookies() {

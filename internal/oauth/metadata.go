@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func (s *Service) describeServer(w http.ResponseWriter, r *http.Request, slug st
 		IssuerInResponse: true, ClientDocuments: true, Documentation: s.helpAddress(),
 	}
 	if slug != "" && s.o.Single == "" {
-		host := s.o.WikiOrigin(slug)
+		host := s.o.Session.Origin(r, slug)
 		m.Authorize, m.Token, m.Register = host+"/authorize", host+"/token", host+"/register"
 	}
 	if r.URL.Path == openIDPath {
@@ -80,9 +81,10 @@ type resourceMetadata struct {
 }
 
 func (s *Service) describeResource(w http.ResponseWriter, r *http.Request, slug string) error {
+	at := s.o.Session.ResourceAt(r, slug)
 	text, err := json.Marshal(resourceMetadata{
-		Resource: s.o.Session.Resource(slug), Servers: []string{s.issuer}, Scopes: strings.Fields(session.Scopes),
-		Bearer: []string{"header"}, Name: s.hostOf(slug), Documentation: s.helpAddress(),
+		Resource: s.o.Session.URL(at), Servers: []string{s.issuer}, Scopes: strings.Fields(session.Scopes),
+		Bearer: []string{"header"}, Name: s.hostOf(at), Documentation: s.helpAddress(),
 	})
 	if err != nil {
 		return err
@@ -92,11 +94,14 @@ func (s *Service) describeResource(w http.ResponseWriter, r *http.Request, slug 
 	return nil
 }
 
-// hostOf returns a wiki's host, with the port if any.
-func (s *Service) hostOf(slug string) string {
-	_, host, _ := strings.Cut(s.o.WikiOrigin(slug), "://")
+// hostOf returns a resource's host, with the port if any.
+func (s *Service) hostOf(at session.Resource) string {
+	_, host, _ := strings.Cut(strings.TrimSuffix(s.o.Session.URL(at), "/mcp"), "://")
 	return host
 }
+
+// exampleResource is the URL of a resource in error messages.
+func (s *Service) exampleResource() string { return s.o.Session.URL(session.Resource{Slug: "ada"}) }
 
 func (s *Service) showKeys(w http.ResponseWriter, r *http.Request, _ string) error {
 	text, err := s.o.Session.JWKS()
@@ -111,49 +116,53 @@ func (s *Service) showKeys(w http.ResponseWriter, r *http.Request, _ string) err
 func (s *Service) sendToAuthorize(w http.ResponseWriter, r *http.Request, slug string) error {
 	query := r.URL.RawQuery
 	if slug != "" && !r.URL.Query().Has("resource") {
-		query += "&" + url.Values{"resource": {s.o.Session.Resource(slug)}}.Encode()
+		query += "&" + url.Values{"resource": {s.o.Session.URL(s.o.Session.ResourceAt(r, slug))}}.Encode()
 	}
 	w.Header().Set("Location", s.issuer+s.Path(AuthorizePath)+"?"+strings.TrimPrefix(query, "&"))
 	w.WriteHeader(http.StatusFound)
 	return nil
 }
 
-// slugOfResource returns the slug of a wiki from its resource identifier
-// (RFC 8707). It accepts what clients send: with or without a trailing
-// slash, the path or the port, and in upper case. It returns "" if the
-// resource is not a wiki of this service.
-func (s *Service) slugOfResource(resource string) string {
-	u, err := url.Parse(resource)
-	if err != nil || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || len(resource) > 200 {
-		return ""
+// parseResource returns the resource of an identifier (RFC 8707). It accepts what
+// clients send: with or without a trailing slash, the path or the port, and in upper
+// case. It returns the zero Resource if it isn't a wiki of this service.
+func (s *Service) parseResource(text string) session.Resource {
+	none := session.Resource{}
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || len(text) > 300 {
+		return none
 	}
 	if p := strings.TrimSuffix(u.EscapedPath(), "/"); p != "" && p != "/mcp" {
-		return ""
+		return none
 	}
 	host := strings.ToLower(u.Host)
 	if u.Scheme == "https" {
 		host = strings.TrimSuffix(host, ":443")
 	}
 	slug, ok := strings.CutSuffix(host, "."+s.host)
-	if s.o.Single != "" {
-		slug, ok = s.o.Single, true
+	at := session.Resource{Slug: slug}
+	switch {
+	case s.o.Single != "":
+		at.Slug = s.o.Single
+	case !ok:
+		at = s.o.Session.DomainResource(context.Background(), strings.ToLower(u.Hostname()))
 	}
-	if !ok || wiki.CheckHost(slug) != nil || u.Scheme+"://"+host != s.o.WikiOrigin(slug) {
-		return ""
+	if wiki.CheckHost(at.Slug) != nil || u.Scheme+"://"+host+"/mcp" != s.o.Session.URL(at) {
+		return none
 	}
-	return slug
+	return at
 }
 
-// slugOfResources returns the one wiki that a request names, or "" if it
-// names none.
-func (s *Service) slugOfResources(resources []string) (string, error) {
-	slug := s.o.Single // of a request that names none
-	for _, resource := range resources {
-		one := s.slugOfResource(resource)
-		if one == "" || slug != "" && one != slug {
-			return "", newError("invalid_target", "The resource must be the address of one wiki, for example "+s.o.Session.Resource("ada")+".")
+// parseResources returns the one resource that a request names, or the zero Resource
+// if it names none. The two hosts of a wiki are different resources.
+func (s *Service) parseResources(texts []string) (session.Resource, error) {
+	at := session.Resource{Slug: s.o.Single} // of a request that names none
+	for _, text := range texts {
+		one := s.parseResource(text)
+		if one.Slug == "" || at.Slug != "" && one != at {
+			return session.Resource{}, newError("invalid_target", "The resource must be the address of one wiki, for example "+s.exampleResource()+".")
 		}
-		slug = one
+		at = one
 	}
-	return slug, nil
+	return at, nil
 }

@@ -18,6 +18,7 @@
 package oauth
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -91,10 +92,11 @@ type Options struct {
 
 // A Service is the authorization server.
 type Service struct {
-	o         Options // with defaults filled in
-	issuer    string  // origin of the platform
-	host      string  // "robot.wtf", with the port if any
-	name      string  // without the port
+	o         Options                // with defaults filled in
+	issuer    string                 // origin of the platform
+	host      string                 // "robot.wtf", with the port if any
+	name      string                 // without the port
+	isDomain  func(host string) bool // reports the own domains of wikis
 	routes    map[string]Route
 	documents documents
 	shareKey  [32]byte // of networkShare; never stored
@@ -124,6 +126,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	s.host, s.name = origin.Host, origin.Hostname()
+	s.isDomain = func(host string) bool { return s.o.Session.DomainResource(context.Background(), host).Domain != "" }
 	s.documents.client = documentHTTPClient(o.Outbound)
 	s.documents.slots = newFetchSlots()
 	for _, route := range Routes {
@@ -160,10 +163,11 @@ func (s *Service) networkShare(r *http.Request) string {
 	return "net:" + hex.EncodeToString(mac.Sum(nil)[:12])
 }
 
-// isOwnHost reports whether a host name belongs to this service.
+// isOwnHost reports whether a host name belongs to this service, or is the own domain
+// of one of its wikis: people write the pages there.
 func (s *Service) isOwnHost(host string) bool {
 	host = strings.ToLower(host)
-	return host == s.name || strings.HasSuffix(host, "."+s.name)
+	return host == s.name || strings.HasSuffix(host, "."+s.name) || s.isDomain(host)
 }
 
 func isIPAddress(host string) bool {

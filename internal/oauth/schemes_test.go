@@ -5,7 +5,7 @@ import "testing"
 // An unknown scheme among several redirect URIs is dropped, not the registration.
 func TestUnknownSchemeIsDropped(t *testing.T) {
 	t.Parallel()
-	s := &Service{}
+	s := &Service{isDomain: noDomain}
 	in := registration{Redirects: []string{"newedit://callback", "http://localhost:1/callback", "other://x"}}
 	c, err := s.clientFromRegistration(in)
 	if err != nil || len(c.Redirects) != 1 || c.Redirects[0] != in.Redirects[1] {

@@ -34,15 +34,16 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request, slug string) err
 	if err != nil {
 		return err
 	}
-	wanted, err := s.slugOfResources(form["resource"])
+	wanted, err := s.parseResources(form["resource"])
 	if err != nil {
 		return err
 	}
-	if slug != "" { // a wiki's host issues tokens for that wiki only
-		if wanted == "" {
-			wanted = slug
+	if slug != "" { // a wiki's host issues tokens for itself only
+		here := s.o.Session.ResourceAt(r, slug)
+		if wanted.Slug == "" {
+			wanted = here
 		}
-		if wanted != slug {
+		if wanted != here {
 			return newError("invalid_target", "The resource is not the wiki of this host.")
 		}
 	}
@@ -64,6 +65,11 @@ func (s *Service) token(w http.ResponseWriter, r *http.Request, slug string) err
 	return s.issue(w, r, g, refresh, readOnlyScope(form.Get("scope")))
 }
 
+// resourceOf returns the host of a wiki that a grant's tokens are for.
+func resourceOf(g *store.Grant) session.Resource {
+	return session.Resource{Slug: g.Slug, Domain: g.Domain}
+}
+
 // readOnlyScope reports whether a scope asks for read access only. Unknown
 // scopes are dropped, not refused: clients resend their first request.
 func readOnlyScope(scope string) bool {
@@ -78,7 +84,7 @@ func (s *Service) issue(w http.ResponseWriter, r *http.Request, g *store.Grant, 
 	}
 	readOnly = readOnly || g.ReadOnly
 	access, err := s.o.Session.SignAccess(session.AccessToken{
-		DID: g.DID, Client: g.Client, Grant: g.ID, Slug: g.Slug, ReadOnly: readOnly, Expires: expires,
+		DID: g.DID, Client: g.Client, Grant: g.ID, Resource: resourceOf(g), ReadOnly: readOnly, Expires: expires,
 	})
 	if err != nil {
 		return err
@@ -101,7 +107,7 @@ var (
 // exchangeCode exchanges an authorization code (RFC 6749, section 4.1.3). A
 // failed attempt also uses the code up. A second attempt ends the grant that
 // the first one created.
-func (s *Service) exchangeCode(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
+func (s *Service) exchangeCode(r *http.Request, form url.Values, client *store.Client, wanted session.Resource) (*store.Grant, store.Refresh, error) {
 	var refresh store.Refresh
 	var consent store.Consent
 	g, err := s.o.Store.SpendCode(r.Context(), form.Get("code"), maxGrantsPerClient, func(c store.Consent) (*store.Grant, store.Refresh, error) {
@@ -113,12 +119,12 @@ func (s *Service) exchangeCode(r *http.Request, form url.Values, client *store.C
 			return nil, refresh, newError("invalid_grant", "redirect_uri does not match the authorization request.").withCause("redirect")
 		case !verifies(form.Get("code_verifier"), c.Challenge):
 			return nil, refresh, newError("invalid_grant", "code_verifier does not match the code_challenge.").withCause("verifier")
-		case wanted != "" && wanted != c.Slug:
+		case wanted.Slug != "" && wanted != session.Resource{Slug: c.Slug, Domain: c.Domain}:
 			return nil, refresh, errTarget
 		}
 		now := s.o.Now()
 		g := &store.Grant{
-			ID: rand.Text()[:16], Slug: c.Slug, DID: c.DID, Client: c.Client, Name: c.Name, Host: c.Host, ReadOnly: c.ReadOnly,
+			ID: rand.Text()[:16], Slug: c.Slug, DID: c.DID, Client: c.Client, Name: c.Name, Host: c.Host, Domain: c.Domain, ReadOnly: c.ReadOnly,
 			Created: now, Expires: now.Add(GrantLifetime),
 		}
 		refresh = newRefresh(g, now)
@@ -164,13 +170,13 @@ func newRefresh(g *store.Grant, now time.Time) store.Refresh {
 
 // exchangeRefresh rotates a refresh token (RFC 9700, section 4.14.2). Using a
 // rotated token after refreshGrace ends the grant.
-func (s *Service) exchangeRefresh(r *http.Request, form url.Values, client *store.Client, wanted string) (*store.Grant, store.Refresh, error) {
+func (s *Service) exchangeRefresh(r *http.Request, form url.Values, client *store.Client, wanted session.Resource) (*store.Grant, store.Refresh, error) {
 	var refresh store.Refresh
 	g, err := s.o.Store.Rotate(r.Context(), form.Get("refresh_token"), refreshGrace, func(g *store.Grant) (store.Refresh, error) {
 		switch {
 		case g.Client != client.ID:
 			return refresh, errRefresh.withCause("other client")
-		case wanted != "" && wanted != g.Slug:
+		case wanted.Slug != "" && wanted != resourceOf(g):
 			return refresh, errTarget
 		}
 		refresh = newRefresh(g, s.o.Now())

@@ -35,6 +35,9 @@ type world struct {
 	front   http.Handler
 	take    func(remote, host string) error // the rate limit; nil is none
 	metrics *server.Metrics
+	// domains replaces the subdomains of wikis by their own domains in all requests; nil
+	// for none.
+	domains *strings.Replacer
 }
 
 func newWorld(t testing.TB, outgoing *http.Client) *world {
@@ -59,7 +62,7 @@ func newWorld(t testing.TB, outgoing *http.Client) *world {
 	}
 	programs := api.New(api.Options{Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, WikiOrigin: origin, Now: now, Log: log})
 	w.front = server.New(server.Options{
-		Host: "robot.test", Home: platform, Secure: true, Platform: browsers.ServePlatform, Wiki: browsers.ServeWiki,
+		Host: "robot.test", Home: platform, Domain: w.DomainSlug, Secure: true, Platform: browsers.ServePlatform, Wiki: browsers.ServeWiki,
 		API: programs.ServeWiki, Manage: programs.ServePlatform, OAuth: w.OAuth.ServeHTTP, Renew: w.Session.Renew, Metrics: w.metrics,
 		Check: func(context.Context) error { return nil }, Log: log,
 	})
@@ -93,6 +96,7 @@ func (a answer) str(key string) string { s, _ := a.json[key].(string); return s 
 
 func (w *world) do(r *http.Request) answer {
 	w.T.Helper()
+	w.useDomains(r)
 	rec := httptest.NewRecorder()
 	w.front.ServeHTTP(rec, r)
 	a := answer{status: rec.Code, header: rec.Result().Header, text: rec.Body.String()}
@@ -105,6 +109,30 @@ func (w *world) do(r *http.Request) answer {
 		}
 	}
 	return a
+}
+
+// useDomains sends a request to the own domain of its wiki, and names that wherever the
+// request names a wiki's subdomain.
+func (w *world) useDomains(r *http.Request) {
+	w.T.Helper()
+	if w.domains == nil {
+		return
+	}
+	r.Host, r.URL.Host, r.URL.RawQuery = w.domains.Replace(r.Host), w.domains.Replace(r.URL.Host), w.domains.Replace(r.URL.RawQuery)
+	for _, values := range r.Header {
+		for i := range values {
+			values[i] = w.domains.Replace(values[i])
+		}
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	changed := w.domains.Replace(string(text))
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(changed)), int64(len(changed))
+	if changed == "" {
+		r.Body = http.NoBody
+	}
 }
 
 func request(method, address, kind, body string) *http.Request {

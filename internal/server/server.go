@@ -43,6 +43,12 @@ type Options struct {
 	Single string
 	// Callback is the path that is redirected from the loopback address to Home, or "".
 	Callback string
+	// Domain returns the slug of the wiki whose own domain a host is, or "". It is asked
+	// about each host outside the service, and can be nil.
+	Domain func(ctx context.Context, host string) string
+	// Certify reports whether the proxy may get a certificate for a host outside the
+	// service. If it is nil, the proxy can't ask.
+	Certify func(ctx context.Context, host string) bool
 	// PlainHTTP means that browsers reach the service over http on a network.
 	PlainHTTP bool
 	// Platform and Wiki are the browser front end, API that of programs. The slug
@@ -88,6 +94,7 @@ type Server struct {
 	suffix   string // "." and the platform's host
 	headers  http.Header
 	origins  *http.CrossOriginProtection
+	asks     askLimit
 	draining atomic.Bool
 }
 
@@ -171,6 +178,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	r.RemoteAddr = s.clientAddr(r)
 	to := s.addresseeOf(r)
+	if to.domain && s.opts.Secure {
+		header["Strict-Transport-Security"] = domainTransport
+	}
 	var times *timing.Times
 	if s.opts.Slow > 0 {
 		var ctx context.Context
@@ -211,7 +221,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to addressee) 
 		http.Redirect(w, r, s.opts.Home+r.URL.RequestURI(), http.StatusSeeOther)
 		return
 	case !to.ours:
-		if !s.serveHealth(w, r) { // proxies and containers check health by address
+		if !s.serveHealth(w, r) && !s.serveAsk(w, r) { // proxies and containers ask by address
 			s.refuse(w, r, http.StatusMisdirectedRequest, "There is no wiki at “"+shortenForMessage(host)+"”. "+s.hostHint())
 		}
 		return
@@ -322,17 +332,27 @@ func isUpload(r *http.Request) bool {
 	return strings.HasPrefix(r.URL.Path, "/-/upload/") && (r.Method == http.MethodPut || r.Method == http.MethodPost)
 }
 
+// domainTransport is Strict-Transport-Security for a wiki's own domain. Its subdomains
+// aren't ours, and its owner can take it elsewhere.
+var domainTransport = []string{"max-age=604800"}
+
 // An addressee is whose host a request was sent to.
 type addressee struct {
-	host string // in lowercase, without its port
-	slug string // of the wiki; "" for the platform and for hosts that aren't ours
-	ours bool
+	host   string // in lowercase, without its port
+	slug   string // of the wiki; "" for the platform and for hosts that aren't ours
+	ours   bool
+	domain bool // the host is the wiki's own domain
 }
 
 func (s *Server) addresseeOf(r *http.Request) addressee {
 	host := hostWithoutPort(r.Host)
 	if slug, ours := s.slugOf(host); ours {
-		return addressee{host, slug, true}
+		return addressee{host: host, slug: slug, ours: true}
+	}
+	if s.opts.Domain != nil && s.opts.Single == "" {
+		if slug := s.opts.Domain(r.Context(), host); slug != "" {
+			return addressee{host: host, slug: slug, ours: true, domain: true}
+		}
 	}
 	return addressee{host: host}
 }

@@ -58,13 +58,15 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth, WikiOrigin: origins.Wiki, Limits: s.limits, Now: now, Log: log,
 	})
 	agents := mcpserver.New(mcpserver.Options{
-		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: origins.Wiki, Limits: s.limits, Name: cfg.ServiceName(), Version: s.o.Version, Background: s.background, Now: now, Log: log,
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, Limits: s.limits, Name: cfg.ServiceName(), Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
 	front := server.New(server.Options{
 		Host:   cfg.Host,
 		Home:   origins.Platform(),
 		Secure: cfg.Secure(),
 		Single: cfg.Wiki, PlainHTTP: cfg.PlainHTTP(), Callback: callbackPath(cfg),
+		Domain:   s.domainSlug,
+		Certify:  s.Tenant.CertifiesDomain,
 		Platform: browser.ServePlatform,
 		Wiki:     browser.ServeWiki,
 		API:      rest.ServeWiki,
@@ -147,6 +149,6 @@ func (noPages) Resolve(context.Context, wiki.Link, string) markdown.Target { ret
 
 func (s *Service) gitHandler() func(http.ResponseWriter, *http.Request, string) {
 	return githttp.New(githttp.Options{
-		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, WikiOrigin: s.o.Origins.Wiki, Limits: s.limits, Spool: s.o.Config.Data, Background: s.background, Log: s.o.Log,
+		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, Limits: s.limits, Spool: s.o.Config.Data, Background: s.background, Log: s.o.Log,
 	}).ServeWiki
 }

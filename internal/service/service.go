@@ -118,7 +118,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.Tenant = tenant.New(tenant.Options{
-		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, WikisPerPerson: s.o.Config.WikisPerPerson, Contact: s.o.Config.Contact, Local: s.o.Config.Home(), People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
+		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, WikisPerPerson: s.o.Config.WikisPerPerson, Contact: s.o.Config.Contact, Local: s.o.Config.Home(), Names: s.domainNames(), Host: s.o.Config.Host, OwnDomains: s.o.Config.OwnDomains, People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),

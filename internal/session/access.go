@@ -22,7 +22,7 @@ const (
 type accessClaims struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"` // DID
-	Audience string `json:"aud"` // one wiki's Resource
+	Audience string `json:"aud"` // URL of a Resource
 	Client   string `json:"client_id"`
 	Scope    string `json:"scope"`
 	Grant    string `json:"sid"`
@@ -36,7 +36,7 @@ type AccessToken struct {
 	DID      string
 	Client   string // client id
 	Grant    string // id
-	Slug     string
+	Resource Resource
 	ReadOnly bool
 	Expires  time.Time
 }
@@ -44,15 +44,11 @@ type AccessToken struct {
 // Issuer returns the issuer of access tokens: the platform's origin.
 func (s *Service) Issuer() string { return s.platform }
 
-// Resource returns a wiki's identifier as a protected resource (RFC 8707),
-// which is also the URL of its MCP endpoint.
-func (s *Service) Resource(slug string) string { return s.wikiOrigin(slug) + "/mcp" }
-
 // Challenge returns the WWW-Authenticate header of a 401 response (RFC 9728,
-// section 5.1). It tells a client where to find out how to get a token for a
-// wiki. err is why its token was refused, or nil if it sent none.
-func (s *Service) Challenge(slug string, err error) string {
-	c := `Bearer resource_metadata="` + s.wikiOrigin(slug) + `/.well-known/oauth-protected-resource/mcp", scope="` + Scopes + `"`
+// section 5.1). It tells a client where to find out how to get a token for the host of
+// a wiki with an origin. err is why its token was refused, or nil if it sent none.
+func (s *Service) Challenge(origin string, err error) string {
+	c := `Bearer resource_metadata="` + origin + `/.well-known/oauth-protected-resource/mcp", scope="` + Scopes + `"`
 	var problem *wiki.Problem
 	if err != nil {
 		c += `, error="invalid_token"`
@@ -77,7 +73,7 @@ func (s *Service) SignAccess(t AccessToken) (string, error) {
 		scope = ScopeRead
 	}
 	return s.keys().access.sign(accessClaims{
-		Issuer: s.platform, Subject: t.DID, Audience: s.Resource(t.Slug), Client: t.Client, Scope: scope, Grant: t.Grant,
+		Issuer: s.platform, Subject: t.DID, Audience: s.URL(t.Resource), Client: t.Client, Scope: scope, Grant: t.Grant,
 		ID: rand.Text(), Issued: s.now().Unix(), Expires: t.Expires.Unix(),
 	})
 }
@@ -96,13 +92,13 @@ func (s *Service) GrantOfAccess(token string) (grant, client string, err error) 
 // callerByAccessToken looks the grant up on each call, so that a revoked
 // grant gives no access. The token itself contributes only its grant, its
 // expiry, and a scope that can narrow the grant.
-func (s *Service) callerByAccessToken(ctx context.Context, token, slug string) (wiki.Caller, error) {
+func (s *Service) callerByAccessToken(ctx context.Context, token string, at Resource) (wiki.Caller, error) {
 	c, err := s.keys().access.verify(token)
 	now := s.now()
 	switch {
 	case err != nil || c.Issuer != s.platform || now.Add(time.Minute).Unix() < c.Issued:
 		return wiki.Caller{}, denied(BadToken, "This access token wasn't issued by this service.")
-	case c.Audience != s.Resource(slug):
+	case c.Audience != s.URL(at):
 		return wiki.Caller{}, errOtherWiki
 	case now.Unix() >= c.Expires:
 		return wiki.Caller{}, denied(Expired, "This access token has expired. Refresh it.")
@@ -111,7 +107,7 @@ func (s *Service) callerByAccessToken(ctx context.Context, token, slug string) (
 	if err != nil && !errors.Is(err, wiki.ErrNotFound) {
 		return wiki.Caller{}, err
 	}
-	if err != nil || grant.DID != c.Subject || grant.Client != c.Client || grant.Slug != slug || !now.Before(grant.Expires) {
+	if err != nil || grant.DID != c.Subject || grant.Client != c.Client || grant.Slug != at.Slug || grant.Domain != at.Domain || !now.Before(grant.Expires) {
 		return wiki.Caller{}, denied(Revoked, "This access was revoked. Connect again.")
 	}
 	user, err := s.activeUser(ctx, grant.DID)

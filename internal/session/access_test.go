@@ -39,7 +39,7 @@ func (f *fixture) grant(u wiki.User, slug, id string, readOnly bool) *store.Gran
 
 func (f *fixture) signToken(g *store.Grant, slug string, expires time.Time) string {
 	f.t.Helper()
-	token, err := f.SignAccess(AccessToken{DID: g.DID, Client: g.Client, Grant: g.ID, Slug: slug, ReadOnly: g.ReadOnly, Expires: expires})
+	token, err := f.SignAccess(AccessToken{DID: g.DID, Client: g.Client, Grant: g.ID, Resource: Resource{Slug: slug}, ReadOnly: g.ReadOnly, Expires: expires})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestForgedAccessTokens(t *testing.T) {
 	if err != nil || strings.Contains(string(jwks), `"d"`) {
 		t.Fatalf("the key set is %s, %v", jwks, err)
 	}
-	session := claims{Subject: ada.DID, Session: "g", Audience: f.Resource("ada"), Issued: f.now.Unix(), Expires: f.now.Add(time.Hour).Unix()}
+	session := claims{Subject: ada.DID, Session: "g", Audience: f.URL(Resource{Slug: "ada"}), Issued: f.now.Unix(), Expires: f.now.Add(time.Hour).Unix()}
 	encode := func(v any) string { text, _ := json.Marshal(v); return base64.RawURLEncoding.EncodeToString(text) }
 	none := encode(map[string]string{"alg": "none", "typ": accessType, "kid": f.keys().id})
 	for name, token := range map[string]string{
@@ -177,7 +177,7 @@ func TestForgedAccessTokens(t *testing.T) {
 		"another issuer":                  own(change(func(c *accessClaims) { c.Issuer = "https://evil.test" })),
 		"the wiki as issuer":              own(change(func(c *accessClaims) { c.Issuer = adaHost })),
 		"no issuer":                       own(change(func(c *accessClaims) { c.Issuer = "" })),
-		"another wiki's audience":         own(change(func(c *accessClaims) { c.Audience = f.Resource("bob") })),
+		"another wiki's audience":         own(change(func(c *accessClaims) { c.Audience = f.URL(Resource{Slug: "bob"}) })),
 		"audience without path":           own(change(func(c *accessClaims) { c.Audience = adaHost })),
 		"audience with a slash":           own(change(func(c *accessClaims) { c.Audience += "/" })),
 		"audience in capitals":            own(change(func(c *accessClaims) { c.Audience = strings.ToUpper(c.Audience) })),
@@ -192,7 +192,7 @@ func TestForgedAccessTokens(t *testing.T) {
 		"a wiki token's id as grant":      own(change(func(c *accessClaims) { c.Grant = "token" })),
 		"from the future":                 own(change(func(c *accessClaims) { c.Issued += 3600 })),
 		"no expiry":                       own(change(func(c *accessClaims) { c.Expires = 0 })),
-		"two audiences":                   sign(jose.RS256, f.keys().private, accessType, f.keys().id, map[string]any{"iss": real.Issuer, "sub": real.Subject, "aud": []string{real.Audience, f.Resource("bob")}, "client_id": real.Client, "sid": "g", "exp": real.Expires}),
+		"two audiences":                   sign(jose.RS256, f.keys().private, accessType, f.keys().id, map[string]any{"iss": real.Issuer, "sub": real.Subject, "aud": []string{real.Audience, f.URL(Resource{Slug: "bob"})}, "client_id": real.Client, "sid": "g", "exp": real.Expires}),
 		"payload changed":                 parts[0] + "." + encode(change(func(c *accessClaims) { c.Scope = Scopes })) + "x." + parts[2],
 		"no signature":                    parts[0] + "." + parts[1] + ".",
 		"a trailing dot":                  honest + ".",
@@ -229,7 +229,7 @@ func TestScopeNarrowsTheGrant(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	g := f.grant(ada, "ada", "g", false)
-	token, err := f.SignAccess(AccessToken{DID: ada.DID, Client: g.Client, Grant: "g", Slug: "ada", ReadOnly: true, Expires: f.now.Add(time.Hour)})
+	token, err := f.SignAccess(AccessToken{DID: ada.DID, Client: g.Client, Grant: "g", Resource: Resource{Slug: "ada"}, ReadOnly: true, Expires: f.now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,10 +242,10 @@ func TestChallenge(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	base := `Bearer resource_metadata="http://ada.robot.localhost:8080/.well-known/oauth-protected-resource/mcp", scope="wiki:read wiki:write"`
-	if got := f.Challenge("ada", nil); got != base {
+	if got := f.Challenge(adaHost, nil); got != base {
 		t.Error(got)
 	}
-	if got := f.Challenge("ada", errOtherWiki); got != base+`, error="invalid_token", error_description="This token is for another wiki."` {
+	if got := f.Challenge(adaHost, errOtherWiki); got != base+`, error="invalid_token", error_description="This token is for another wiki."` {
 		t.Error(got)
 	}
 }

@@ -74,9 +74,8 @@ func checkAccountAccess(caller wiki.Caller) error {
 	return nil
 }
 
-// ClearCookies deletes the host's session cookie and the domain's hint
-// cookie.
-func (s *Service) ClearCookies(w http.ResponseWriter) { s.clearCookies(w) }
+// ClearCookies deletes the session cookie of the platform's host, and the hint cookie.
+func (s *Service) ClearCookies(w http.ResponseWriter) { s.clearCookies(w, s.host) }
 
 // Personal authenticates a caller of the management API by "Authorization:
 // Bearer" and a personal token (rwtp_…). Anything else is ErrDenied.

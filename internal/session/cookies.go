@@ -46,13 +46,13 @@ func (s *Service) setCookies(w http.ResponseWriter, host string, session store.S
 		seconds = int(session.Expires.Sub(now).Seconds())
 	}
 	http.SetCookie(w, s.Cookie(sessionCookieName, token, seconds))
-	s.setHint(w, "1", seconds)
+	s.setHint(w, host, "1", seconds)
 	return nil
 }
 
-func (s *Service) clearCookies(w http.ResponseWriter) {
+func (s *Service) clearCookies(w http.ResponseWriter, host string) {
 	http.SetCookie(w, s.Cookie(sessionCookieName, "", -1))
-	s.setHint(w, "", -1)
+	s.setHint(w, host, "", -1)
 }
 
 // Cookie returns a cookie for one host that scripts can't read. seconds is its
@@ -83,10 +83,10 @@ func (s *Service) CookieValue(r *http.Request, name string) string {
 	return cookieValue(r, s.CookieName(name))
 }
 
-// setHint sets the hint cookie for the whole domain. A service with one host needs
-// none.
-func (s *Service) setHint(w http.ResponseWriter, value string, seconds int) {
-	if s.single {
+// setHint sets the hint cookie for the service's whole domain. A service with one host
+// needs none, and a host outside the service can't set it.
+func (s *Service) setHint(w http.ResponseWriter, host, value string, seconds int) {
+	if s.single || !s.isOwnHost(host) {
 		return
 	}
 	c := s.Cookie(hintCookieName, value, seconds)

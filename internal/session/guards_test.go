@@ -117,7 +117,7 @@ func TestCookieNames(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	(&Service{single: true, host: "example.org"}).setHint(w, "1", 60)
+	(&Service{single: true, host: "example.org"}).setHint(w, "example.org", "1", 60)
 	if got := w.Header()["Set-Cookie"]; got != nil {
 		t.Errorf("a single host set %q", got)
 	}

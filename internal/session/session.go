@@ -7,7 +7,9 @@
 // A browser holds one token per host: a JWT whose audience is that host,
 // verified locally with our own key. All tokens of a sign-in name one
 // session, and ending the session invalidates them all. A session cookie for
-// the whole domain would reach the hosts of all tenants. A hint cookie for
+// the whole domain would reach the hosts of all tenants. A wiki's own domain gets a
+// token only by a click on the platform's host, because its owner could otherwise learn
+// who visits them. A hint cookie for
 // the whole domain only says that single sign-on may succeed; planting or
 // stealing it gains nothing.
 package session
@@ -142,7 +144,7 @@ func (s *Service) browserCaller(r *http.Request) (wiki.Caller, claims) {
 	}
 	c, err := s.keys().verify(token)
 	now := s.now()
-	if err != nil || c.Audience != requestHostname(r.Host) || !now.Before(c.expires()) || now.Add(time.Minute).Before(c.issued()) {
+	if err != nil || c.Audience != requestHostname(r.Host) || !s.domainAt(r).Lost.IsZero() || !now.Before(c.expires()) || now.Add(time.Minute).Before(c.issued()) {
 		return wiki.Caller{}, claims{}
 	}
 	session, err := s.store.Session(r.Context(), c.Session)
@@ -229,7 +231,7 @@ func (s *Service) activeUser(ctx context.Context, did string) (wiki.User, error)
 // SignOut ends the session on all hosts and clears this host's cookies.
 func (s *Service) SignOut(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
 	caller := s.Browser(r)
-	s.clearCookies(w)
+	s.clearCookies(w, requestHostname(r.Host))
 	if caller.Anonymous() {
 		return nil
 	}

@@ -41,7 +41,7 @@ func (s *Service) Bearer(r *http.Request, slug string) (wiki.Caller, error) {
 		return s.callerByWikiToken(r.Context(), secret, slug)
 	}
 	if strings.Count(secret, ".") == 2 {
-		return s.callerByAccessToken(r.Context(), secret, slug)
+		return s.callerByAccessToken(r.Context(), secret, s.ResourceAt(r, slug))
 	}
 	if isMovedSecret(secret) {
 		return s.callerByMovedToken(r, secret, slug)

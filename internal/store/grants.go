@@ -23,6 +23,7 @@ type Grant struct {
 	Client   string // client id
 	Name     string // of the client, as shown when the person agreed
 	Host     string // of the redirect address: "claude.ai", "localhost", "cursor:"
+	Domain   string // the wiki's own domain that its tokens are for, or "" for the wiki's subdomain
 	ReadOnly bool
 	Created  time.Time
 	Expires  time.Time // refreshing doesn't extend it
@@ -36,12 +37,12 @@ func (g *Grant) FirstUse() time.Time { return timeFromMillis(g.first.Load()) }
 // LastUse returns when the grant was last used, to the hour; zero if never.
 func (g *Grant) LastUse() time.Time { return timeFromMillis(g.used.Load()) }
 
-const grantColumns = `id, slug, did, client, name, host, read_only, created, expires, first, used`
+const grantColumns = `id, slug, did, client, name, host, domain, read_only, created, expires, first, used`
 
 func scanGrant(row sqlite.Scanner) (*Grant, error) {
 	var g Grant
 	var created, expires, first, used int64
-	err := row.Scan(&g.ID, &g.Slug, &g.DID, &g.Client, &g.Name, &g.Host, &g.ReadOnly, &created, &expires, &first, &used)
+	err := row.Scan(&g.ID, &g.Slug, &g.DID, &g.Client, &g.Name, &g.Host, &g.Domain, &g.ReadOnly, &created, &expires, &first, &used)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +111,7 @@ func (db *DB) RevokeGrant(ctx context.Context, actor, slug, did, id string) erro
 // until the client exchanges it.
 type Consent struct {
 	Slug      string `json:"slug"`
+	Domain    string `json:"domain,omitempty"` // as in Grant
 	DID       string `json:"did"`
 	Client    string `json:"client"`
 	Name      string `json:"name"`
@@ -204,8 +206,8 @@ func (db *DB) addGrant(ctx context.Context, tx *sql.Tx, g *Grant, r Refresh, max
 		return wiki.ErrNotFound
 	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO oauth_grants (id, slug, did, client, name, host, read_only, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		g.ID, g.Slug, g.DID, g.Client, g.Name, g.Host, g.ReadOnly, g.Created.UnixMilli(), g.Expires.UnixMilli())
+		INSERT INTO oauth_grants (id, slug, did, client, name, host, domain, read_only, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		g.ID, g.Slug, g.DID, g.Client, g.Name, g.Host, g.Domain, g.ReadOnly, g.Created.UnixMilli(), g.Expires.UnixMilli())
 	if err != nil {
 		return err
 	}

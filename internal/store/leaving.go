@@ -210,9 +210,13 @@ func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 		if err := clearAside(ctx, tx, slug); err != nil {
 			return err
 		}
+		if err := db.purgeDomains(ctx, tx, slug); err != nil {
+			return err
+		}
 		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
 	})
 	db.sites.forget(slug)
+	db.domains.forget()
 	db.users.forgetAll()
 	db.forgetCachedAccess()
 	if err != nil {

@@ -116,7 +116,8 @@ func (db *DB) EndSessionOf(ctx context.Context, did, sid string) error {
 // A Code carries a session from the platform's host to one wiki host, once.
 type Code struct {
 	SID     string
-	Slug    string // of the only wiki host that can use it
+	Slug    string // of the only wiki whose host can use it
+	Host    string // the wiki's own domain, or "" for its subdomain
 	Nonce   string // hash of the nonce in the browser's cookie for that host
 	Back    string // path to go back to
 	Expires time.Time
@@ -126,8 +127,8 @@ type Code struct {
 func (db *DB) AddCode(ctx context.Context, secret string, c Code) error {
 	hash := sha256.Sum256([]byte(secret))
 	err := db.addExpiring(ctx, `DELETE FROM codes WHERE expires < $1`,
-		`INSERT INTO codes (hash, sid, slug, nonce, back, expires) VALUES ($1, $2, $3, $4, $5, $6)`,
-		hash[:], c.SID, c.Slug, c.Nonce, c.Back, c.Expires.UnixMilli())
+		`INSERT INTO codes (hash, sid, slug, host, nonce, back, expires) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		hash[:], c.SID, c.Slug, c.Host, c.Nonce, c.Back, c.Expires.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("store: add code for %s: %w", c.Slug, err)
 	}
@@ -135,14 +136,14 @@ func (db *DB) AddCode(ctx context.Context, secret string, c Code) error {
 }
 
 // TakeCode returns a code and deletes it. Of two concurrent calls, one fails with
-// ErrNotFound. The caller checks expiry, slug and nonce.
+// ErrNotFound. The caller checks expiry, slug, host and nonce.
 func (db *DB) TakeCode(ctx context.Context, secret string) (Code, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var c Code
 	var expires int64
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `DELETE FROM codes WHERE hash = $1 RETURNING sid, slug, nonce, back, expires`, hash[:]).
-			Scan(&c.SID, &c.Slug, &c.Nonce, &c.Back, &expires)
+		return tx.QueryRowContext(ctx, `DELETE FROM codes WHERE hash = $1 RETURNING sid, slug, host, nonce, back, expires`, hash[:]).
+			Scan(&c.SID, &c.Slug, &c.Host, &c.Nonce, &c.Back, &expires)
 	})
 	if err != nil {
 		return Code{}, fmt.Errorf("store: take code: %w", err)

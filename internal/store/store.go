@@ -1,6 +1,6 @@
 // Package store owns the platform's database: users, sites, members, sessions,
-// tokens, invitations, OAuth clients and grants, one-time codes, former names and the
-// audit log.
+// tokens, invitations, own domains of wikis, OAuth clients and grants, one-time codes,
+// former names and the audit log.
 // It doesn't own the contents of wikis (package content), and it doesn't decide
 // about access (packages tenant, session and oauth).
 //
@@ -65,6 +65,7 @@ type DB struct {
 	personalTokens *rowCache[tokenHash, *Token]
 	grants         *rowCache[string, *Grant]
 	secretLinks    *rowCache[string, *SecretLink]
+	domains        domainTable
 }
 
 // cachedRows limits each row cache. A row takes about 500 bytes.

@@ -83,7 +83,8 @@ func (db *DB) TransferSite(ctx context.Context, slug, did string) error {
 }
 
 // transferSite changes the owner of a wiki in one transaction with check. Its host isn't
-// the former owner's handle any more.
+// the former owner's handle any more, and its own domain, whose DNS is the former
+// owner's, is disconnected.
 func (db *DB) transferSite(ctx context.Context, actor, slug, did string, check func(tx *sql.Tx, former string) error) error {
 	var former string
 	err := db.tx(ctx, func(tx *sql.Tx) error {
@@ -102,10 +103,14 @@ func (db *DB) transferSite(ctx context.Context, actor, slug, did string, check f
 		if err := db.revokeAccess(ctx, tx, slug, former); err != nil {
 			return err
 		}
+		if _, err := db.releaseDomain(ctx, tx, slug); err != nil {
+			return err
+		}
 		return db.audit(ctx, tx, actor, slug, "site.transfer", former+" "+did)
 	})
 	db.sites.forget(slug)
 	db.users.forget(did)
+	db.domains.forget()
 	db.forgetCachedAccess()
 	if err != nil {
 		return fmt.Errorf("store: transfer %s: %w", slug, err)

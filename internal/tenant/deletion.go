@@ -137,8 +137,8 @@ func (s *Service) KeepAccount(ctx context.Context, caller wiki.Caller) error {
 }
 
 // Sweep purges the wikis and accounts whose grace period is over, and old invitations
-// that nobody used. The next
-// sweep retries failures, except those that panicked.
+// that nobody used, and looks at the DNS of own domains. The next sweep retries failures,
+// except those that panicked.
 func (s *Service) Sweep(ctx context.Context) error {
 	sites, err := s.store.DueSites(ctx)
 	if err != nil {
@@ -153,6 +153,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	for _, u := range users {
 		errs = append(errs, s.background.Try(background.Job{Work: "purge", Item: fmt.Sprintf("account %x", s.holderHash(u.DID)[:8])}, func() error { return s.purgeUser(ctx, u.DID) }))
 	}
+	errs = append(errs, s.background.Try(background.Job{Work: "sweep-domains"}, func() error { return s.sweepDomains(ctx) }))
 	errs = append(errs, s.store.SweepInvitations(ctx, s.now().Add(-keepInvitations)))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("tenant: sweep: %w", err)

@@ -188,6 +188,7 @@ func (s *Service) Notices(ctx context.Context, did string) ([]Notice, error) {
 // doesn't concern them.
 func eventText(e store.Event) string {
 	name, why, _ := strings.Cut(e.Detail, ": ")
+	domain, until, _ := strings.Cut(e.Detail, " ")
 	text := map[string]string{
 		"site.suspend":  e.Slug + " was suspended and is closed to everyone.",
 		"site.resume":   e.Slug + " is open again.",
@@ -196,6 +197,9 @@ func eventText(e store.Event) string {
 		"site.recover":  e.Slug + " was restored from a backup: it is " + e.Detail + ".",
 		"page.withhold": name + " can't be shown in any version, for legal reasons. You can delete the page or write a new one.",
 		"page.release":  name + " can be shown again.",
+		"domain.lost":   domain + " doesn't point here any more, so " + e.Slug + " is shown at its usual address. Unless you correct the DNS, the domain will be disconnected on " + until + ".",
+		"domain.found":  domain + " points here again.",
+		"domain.drop":   domain + " was disconnected from " + e.Slug + ", because it didn't point here for seven days. It is kept for you for 30 days.",
 	}[e.Action]
 	switch {
 	case e.Action == "site.suspend" && e.Detail != "":

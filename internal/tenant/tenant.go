@@ -37,6 +37,12 @@ type Options struct {
 	// Local permits local identities, which sign in by links from the owner; see
 	// NewSignInLink. The operator of a service for others leaves it off.
 	Local bool
+	// Names looks up the DNS names of own domains, which point to the service's Host. If
+	// it is nil, there are none.
+	Names Names
+	Host  string
+	// OwnDomains lets owners connect new ones.
+	OwnDomains bool
 	// Forget deletes derived data of a purged wiki; can be nil.
 	Forget func(ctx context.Context, slug string) error
 	// Reported is called for each report by a reader; can be nil.
@@ -75,7 +81,11 @@ type Service struct {
 	nameKey    []byte
 	signup     Signup
 	local      bool
-	creating   sync.Mutex // held while a new wiki is counted and added
+	names      Names // nil without own domains
+	ownDomains bool  // owners can connect new ones
+	host       string
+	lookingUp  chan struct{} // slots for domains that owners have looked at
+	creating   sync.Mutex    // held while a new wiki is counted and added
 	forget     func(ctx context.Context, slug string) error
 	reported   func(slug, reason string)
 	background *background.Workers
@@ -102,6 +112,10 @@ func New(o Options) *Service {
 		nameKey:    o.NameKey,
 		signup:     o.Signup,
 		local:      o.Local,
+		names:      o.Names,
+		ownDomains: o.OwnDomains && o.Names != nil,
+		host:       o.Host,
+		lookingUp:  make(chan struct{}, maxDNS),
 		forget:     o.Forget,
 		background: o.Background,
 		now:        o.Now,

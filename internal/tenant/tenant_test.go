@@ -36,8 +36,13 @@ type fixture struct {
 // viewer. dan has an account and no role.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureWith(t, Options{Now: time.Now})
+}
+
+func newFixtureWith(t *testing.T, o Options) *fixture {
+	t.Helper()
 	dir, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	db, err := store.Open(t.Context(), filepath.Join(dir, "robot.db"), time.Now)
+	db, err := store.Open(t.Context(), filepath.Join(dir, "robot.db"), o.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,13 +50,14 @@ func newFixture(t *testing.T) *fixture {
 	pool, err := content.NewPool(content.Options{
 		Dir:   filepath.Join(dir, "wikis"),
 		Links: func(wiki.PageName, []byte) []wiki.Link { return nil },
-		Now:   time.Now, Log: log,
+		Now:   o.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pool.Close() })
-	f := &fixture{New(Options{Store: db, Content: pool, Log: log}), t, db, pool}
+	o.Store, o.Content, o.Log = db, pool, log
+	f := &fixture{New(o), t, db, pool}
 	for _, u := range []wiki.User{ada, bob, cleo, dan} {
 		if err := db.SaveUser(t.Context(), u); err != nil {
 			t.Fatal(err)

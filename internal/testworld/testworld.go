@@ -118,6 +118,7 @@ type Options struct {
 	Mirror   bool             // export wikis to git
 	OAuth    oauth.Options    // Outbound, Take and Failed
 	Signup   tenant.Signup    // the policy for new wikis
+	Names    tenant.Names     // DNS of own domains; default: none
 	// Changed is that of pages.Options.
 	Changed func(a wiki.Access, files int)
 	Model   search.Model // default: none, and search finds pages by their words only
@@ -216,7 +217,7 @@ func (w *World) openServices(o Options, now func() time.Time, log *slog.Logger) 
 	}
 	w.Pages = pages.New(pages.Options{Content: w.Content, Search: w.Search, Mirror: w.Mirror, Markdown: markdown.New(markdown.Options{}), Changed: o.Changed, Now: now, Timer: func() time.Time { return start }, Log: log})
 	w.Tenant = tenant.New(tenant.Options{
-		Store: w.Store, Content: w.Content, Local: w.single, People: Directory{}, NameKey: make([]byte, 32), Signup: o.Signup, Forget: w.forget, Now: now, Log: log,
+		Store: w.Store, Content: w.Content, Local: w.single, Names: o.Names, OwnDomains: true, Host: "robot.localhost", People: Directory{}, NameKey: make([]byte, 32), Signup: o.Signup, Forget: w.forget, Now: now, Log: log,
 	})
 	var err error
 	w.Session, err = session.New(session.Options{
@@ -258,6 +259,24 @@ func (w *World) Origin(slug string) string {
 	}
 	scheme, host, _ := strings.Cut(w.platform, "://")
 	return scheme + "://" + slug + "." + host
+}
+
+// Connect gives a wiki an own domain, without looking at the DNS.
+func (w *World) Connect(slug, host string) {
+	w.T.Helper()
+	ctx := w.T.Context()
+	if err := w.Store.NameDomain(ctx, Person(slug).DID, slug, host); err != nil {
+		w.T.Fatal(err)
+	}
+	if err := w.Store.ConnectDomain(ctx, Person(slug).DID, slug, host, time.Time{}, 10); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// DomainSlug returns the slug of the wiki whose own domain a host is, or "". It is
+// server.Options.Domain.
+func (w *World) DomainSlug(ctx context.Context, host string) string {
+	return w.Session.DomainResource(ctx, host).Slug
 }
 
 // Access resolves the access of a person to a wiki; name is "" for an anonymous

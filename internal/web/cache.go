@@ -125,7 +125,7 @@ func (h *Handler) serveFinished(w http.ResponseWriter, r *http.Request, slug str
 		}
 	}
 	var err error
-	if v.a, err = h.o.Tenant.Resolve(r.Context(), slug, v.caller); err != nil {
+	if v.a, err = h.o.Tenant.Resolve(r.Context(), slug, v.caller); err != nil || h.homeAddress(r, slug) != "" {
 		return false
 	}
 	h.setRobotsHeader(&v)

@@ -56,7 +56,7 @@ const (
 )
 
 func (h *Handler) showConnect(v *visit) error {
-	p := &connectPage{Frame: h.frame(v, "Connect your agent"), Lines: makeConnectLines(v.slug, h.o.WikiOrigin(v.slug))}
+	p := &connectPage{Frame: h.frame(v, "Connect your agent"), Lines: makeConnectLines(v.slug, h.home(v))}
 	p.NoIndex = true
 	var err error
 	if p.Panel, err = h.makePanel(v, v.a); err != nil {

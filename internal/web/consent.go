@@ -66,10 +66,14 @@ func (h *Handler) renderConsent(v *visit, status int, request string, f failure)
 	p := &consentPage{Frame: h.frame(v, "Let "+ask.Name+" in?"), failure: f, ConsentPrompt: ask, Person: v.caller.User, Action: h.o.OAuth.Path(oauth.ConsentPath)}
 	p.NoIndex = true
 	if !ask.CanRead {
+		slug := ask.Slug
+		if ask.WikiHost != h.wikiHost(slug) {
+			slug = "" // strangers don't learn which wiki an own domain shows
+		}
 		if p.MayCreate, err = h.canCreateFirstWiki(v); err != nil {
 			return err
 		}
-		p.Back = createWikiPath + "?" + url.Values{"slug": {ask.Slug}, "return_to": {oauth.ConsentPath + "?request=" + url.QueryEscape(request)}}.Encode()
+		p.Back = createWikiPath + "?" + url.Values{"slug": {slug}, "return_to": {oauth.ConsentPath + "?request=" + url.QueryEscape(request)}}.Encode()
 	}
 	v.policy = h.headers.consentPolicy(ask.Policy)
 	v.w.Header().Set("X-Frame-Options", "DENY") // for browsers without frame-ancestors

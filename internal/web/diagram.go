@@ -58,7 +58,7 @@ func readDiagram() ([]byte, error) {
 // allowDiagrams lets a page have frames with diagrams, and nothing else: a script that
 // ran in such a frame couldn't send the frame to another address.
 func (h *Handler) allowDiagrams(v *visit) {
-	policy := h.headers.wikiPolicy[0] + "; frame-src " + h.o.WikiOrigin(v.slug) + diagramURL()
+	policy := h.headers.wikiPolicy[0] + "; frame-src " + h.o.Session.Origin(v.r, v.slug) + diagramURL()
 	v.policy = []string{policy}
 }
 

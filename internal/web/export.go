@@ -58,7 +58,7 @@ func (h *Handler) downloadExport(v *visit) error {
 		return nil
 	}
 	e, err := h.o.Pages.StartExport(v.ctx(), v.a, pages.ExportRequest{
-		Format: format, Origin: h.o.WikiOrigin(v.slug), Byline: h.byline,
+		Format: format, Origin: h.home(v), Byline: h.byline,
 		Assets: func() (pages.SiteAssets, error) { return WikiAssets(v.ctx(), h.o.Tenant, v.a) },
 	})
 	if err != nil {

@@ -113,7 +113,7 @@ func (h *Handler) showAtom(v *visit) error {
 
 // atomOf returns a feed for the address self.
 func (h *Handler) atomOf(v *visit, f feed, self string) atomFeed {
-	origin := h.o.WikiOrigin(v.slug)
+	origin := h.home(v)
 	out := atomFeed{
 		ID: origin + "/" + f.query, Title: xmlText(f.title), Updated: v.a.Site().Created.UTC().Format(time.RFC3339),
 		Links: []atomLink{{"self", origin + self + f.query}, {"alternate", origin + "/-/changelog"}},
@@ -160,7 +160,7 @@ func (h *Handler) showRSS(v *visit) error {
 	if err != nil {
 		return err
 	}
-	origin := h.o.WikiOrigin(v.slug)
+	origin := h.home(v)
 	out := rssFeed{Version: "2.0", Channel: rssChannel{
 		Title: xmlText(f.title), Link: origin + "/-/changelog", Description: "Changes by people and agents, newest first.",
 	}}

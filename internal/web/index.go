@@ -113,7 +113,7 @@ func (h *Handler) showRobots(v *visit) error {
 				body += "Disallow: /*/" + action + "\n"
 			}
 		}
-		body += "Disallow: /*?revision=\nSitemap: " + h.o.WikiOrigin(v.slug) + "/sitemap.xml\n"
+		body += "Disallow: /*?revision=\nSitemap: " + h.home(v) + "/sitemap.xml\n"
 	}
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", []byte(body))
 	return nil
@@ -147,13 +147,13 @@ func (h *Handler) showSitemap(v *visit) error {
 	}
 	var urls []sitemapURL
 	for _, e := range entries {
-		urls = append(urls, sitemapURL{h.o.WikiOrigin(v.slug) + e.Name.URL(), e.Modified.UTC().Format(time.RFC3339)})
+		urls = append(urls, sitemapURL{h.home(v) + e.Name.URL(), e.Modified.UTC().Format(time.RFC3339)})
 	}
 	starts := partStarts(urls, sitemapURL.size, maxTextPart)
 	if len(starts) > 1 && v.query("part") == "" {
 		var index sitemapIndex
 		for i := range starts {
-			index.Sitemaps = append(index.Sitemaps, sitemapURL{Loc: fmt.Sprintf("%s/sitemap.xml?part=%d", h.o.WikiOrigin(v.slug), i+1)})
+			index.Sitemaps = append(index.Sitemaps, sitemapURL{Loc: fmt.Sprintf("%s/sitemap.xml?part=%d", h.home(v), i+1)})
 		}
 		return h.writeXML(v, "application/xml; charset=utf-8", index)
 	}
@@ -178,11 +178,11 @@ func (h *Handler) showLLMs(v *visit) error {
 		return err
 	}
 	var b bytes.Buffer
-	h.llmsHead(&b, v.a.Site())
+	h.llmsHead(&b, v)
 	b.WriteString("## Pages\n\n")
 	lines := make([]string, len(entries))
 	for i, e := range entries {
-		lines[i] = fmt.Sprintf("- [%s](%s%s.md)", linkText(wiki.Title(string(e.Name))), h.o.WikiOrigin(v.slug), e.Name.URL())
+		lines[i] = fmt.Sprintf("- [%s](%s%s.md)", linkText(wiki.Title(string(e.Name))), h.home(v), e.Name.URL())
 		if len(e.Tags) > 0 {
 			lines[i] += ": " + strings.Join(e.Tags, ", ")
 		}
@@ -193,18 +193,19 @@ func (h *Handler) showLLMs(v *visit) error {
 		b.WriteString(line + "\n")
 	}
 	if at < len(starts) {
-		fmt.Fprintf(&b, "\nPart %d of %d. The next: %s/llms.txt?part=%d\n", at, len(starts), h.o.WikiOrigin(v.slug), at+1)
+		fmt.Fprintf(&b, "\nPart %d of %d. The next: %s/llms.txt?part=%d\n", at, len(starts), h.home(v), at+1)
 	}
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
 	return nil
 }
 
-func (h *Handler) llmsHead(b *bytes.Buffer, site wiki.Site) {
+func (h *Handler) llmsHead(b *bytes.Buffer, v *visit) {
+	site := v.a.Site()
 	fmt.Fprintf(b, "# %s\n\n", site.Name())
 	if site.Description != "" {
 		fmt.Fprintf(b, "> %s\n\n", site.Description)
 	}
-	fmt.Fprintf(b, "A wiki at %s. Each page is Markdown at its address with `.md`, or with `Accept: text/markdown`.\n\n", h.o.WikiOrigin(site.Slug))
+	fmt.Fprintf(b, "A wiki at %s. Each page is Markdown at its address with `.md`, or with `Accept: text/markdown`.\n\n", h.home(v))
 }
 
 // linkEscapes are for characters that would end a link's text.
@@ -225,17 +226,17 @@ func (h *Handler) showLLMsFull(v *visit) error {
 	starts := partStarts(entries, func(e pages.Entry) int { return int(e.Size) + 100 + len(e.Name.URL()) }, maxFullPart)
 	part, at := partOf(entries, starts, v.listNumber())
 	var b bytes.Buffer
-	h.llmsHead(&b, v.a.Site())
+	h.llmsHead(&b, v)
 	for _, e := range part {
 		p, err := h.o.Pages.Page(v.ctx(), v.a, string(e.Name), "")
 		if err != nil {
 			continue // deleted since the list was read
 		}
-		fmt.Fprintf(&b, "\n\n<!-- %s%s -->\n\n", h.o.WikiOrigin(v.slug), e.Name.URL())
+		fmt.Fprintf(&b, "\n\n<!-- %s%s -->\n\n", h.home(v), e.Name.URL())
 		b.Write(p.Source)
 	}
 	if at < len(starts) {
-		fmt.Fprintf(&b, "\n\nPart %d of %d. The next: %s/llms-full.txt?part=%d\n", at, len(starts), h.o.WikiOrigin(v.slug), at+1)
+		fmt.Fprintf(&b, "\n\nPart %d of %d. The next: %s/llms-full.txt?part=%d\n", at, len(starts), h.home(v), at+1)
 	}
 	h.write(v, http.StatusOK, "text/plain; charset=utf-8", b.Bytes())
 	return nil

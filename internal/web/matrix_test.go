@@ -91,6 +91,7 @@ var routeMatrix = map[string]cell{
 
 	"POST /-/icon":                     {path: "/-/icon", form: url.Values{}, ok: 422, need: wiki.Configure},
 	"POST /-/publication":              {path: "/-/publication", form: url.Values{"publication": {"x"}}, ok: 422, need: wiki.Configure},
+	"POST /-/domain":                   {path: "/-/domain", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
 	"POST /-/handle":                   {path: "/-/handle", ok: 422, need: wiki.Configure},
 	"POST /-/members":                  {path: "/-/members", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
 	"GET /-/erase":                     {path: "/-/erase", ok: 200, need: wiki.Configure},
@@ -207,12 +208,51 @@ func wikiKeys() []string {
 // the missing one.
 func TestRoutesAndRoles(t *testing.T) {
 	t.Parallel()
+	newMatrixWiki(t).tryRoutes(matrixWikis, on, cell.expected)
+}
+
+// TestRoutesAndRolesOfDomains tries every person on every route of the own domains of the
+// public and the private wiki.
+func TestRoutesAndRolesOfDomains(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWiki(t)
+	w.connectDomains()
+	w.tryRoutes([]string{"ada", "bob"}, onDomain, cell.expected)
+}
+
+// TestRoutesOfFormerAddresses tries every person on every route of the subdomains of
+// wikis that have own domains. People who can read a page are redirected to the domain;
+// to others the subdomain looks as before, so that it doesn't tell which wiki a domain
+// shows.
+func TestRoutesOfFormerAddresses(t *testing.T) {
+	t.Parallel()
+	w := newMatrixWiki(t)
+	w.connectDomains()
+	w.tryRoutes(matrixWikis, on, func(c cell, method string, role wiki.Role, anonymous bool) int {
+		if method == http.MethodGet && !c.open && role != wiki.NoRole && c.need != wiki.Configure {
+			return http.StatusMovedPermanently
+		}
+		return c.expected(method, role, anonymous)
+	})
+}
+
+// newMatrixWiki returns wikis with a file, which the matrix asks for.
+func newMatrixWiki(t *testing.T) *testWiki {
+	t.Helper()
 	w := newTestWiki(t)
 	for _, slug := range []string{"ada", "bob"} {
 		w.upload(slug, "Home", "dot.png", string(testPNG(t)))
 		w.put(slug, "Home", "Home, sweet "+slug+".\n")
 	}
 	w.web.stream.life = time.Millisecond
+	return w
+}
+
+// tryRoutes tries every person on every route of some wikis, at the addresses that on
+// returns.
+func (w *testWiki) tryRoutes(wikis []string, on func(slug, path string) string, expected func(c cell, method string, role wiki.Role, anonymous bool) int) {
+	t := w.T
+	t.Helper()
 	keys, tried := wikiKeys(), 0
 	for _, name := range matrixPeople {
 		b := w.as(name)
@@ -224,7 +264,7 @@ func TestRoutesAndRoles(t *testing.T) {
 			if key == "POST /-/logout" && name != "" {
 				continue // would end the session of this test
 			}
-			for _, slug := range matrixWikis {
+			for _, slug := range wikis {
 				commit := "0123456789abcdef0123456789abcdef01234567"
 				if slug != "zoe" {
 					commit = w.commit(slug)
@@ -237,11 +277,14 @@ func TestRoutesAndRoles(t *testing.T) {
 				role := roleIn(slug, name)
 				got := b.send(method, on(slug, path), form)
 				tried++
-				if want := c.expected(method, role, name == ""); got.status != want {
+				if want := expected(c, method, role, name == ""); got.status != want {
 					t.Errorf("%q (%s) %s: %d, want %d", name, role, got.asked, got.status, want)
 				}
 				if slug == "bob" && role == wiki.NoRole {
 					got.lacks("sweet", canary)
+					if at := got.header.Get("Location") + got.body; strings.Contains(got.asked, "robot.localhost") && strings.Contains(at, "bob.example.org") || !strings.Contains(got.asked, "robot.localhost") && strings.Contains(at, "bob.robot.localhost") {
+						t.Errorf("%q %s: a stranger learns the wiki's other host", name, got.asked)
+					}
 				}
 			}
 		}
@@ -250,7 +293,7 @@ func TestRoutesAndRoles(t *testing.T) {
 }
 
 // checkMatrix fails for cells whose route no longer exists.
-func checkMatrix[C any](t *testing.T, matrix map[string]C, keys []string, tried int) {
+func checkMatrix[C any](t testing.TB, matrix map[string]C, keys []string, tried int) {
 	t.Helper()
 	for key := range matrix {
 		if !slices.Contains(keys, key) {
@@ -306,6 +349,7 @@ var platformMatrix = map[string]platformCell{
 	"GET /auth/login":                {path: "/auth/login", nobody: 200, somebody: 303},
 	"POST /auth/logout":              {path: "/auth/logout", nobody: 303}, // would end the session of this test
 	"GET /auth/sso":                  {path: "/auth/sso?wiki={slug}&nonce=" + strings.Repeat("0", 64), nobody: 302, somebody: 302},
+	"POST /auth/sso":                 {path: "/auth/sso?wiki={slug}&nonce=" + strings.Repeat("0", 64), nobody: 422, somebody: 422}, // only for own domains
 	"GET /robots.txt":                {path: "/robots.txt", nobody: 200, somebody: 200},
 	"GET /favicon.ico":               {path: "/favicon.ico", nobody: 200, somebody: 200},
 	// These are hidden unless sign-up is by invitation: TestInvitationRoles tries them.

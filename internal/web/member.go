@@ -13,6 +13,7 @@ func memberRoutes() []route {
 	return []route{
 		{pattern: "POST /-/members", need: wiki.Configure, handle: (*Handler).changeMembers},
 		{pattern: "POST /-/publication", need: wiki.Configure, handle: (*Handler).publish},
+		{pattern: "POST /-/domain", need: wiki.Configure, handle: (*Handler).changeDomain},
 		{pattern: "POST /-/handle", need: wiki.Configure, handle: (*Handler).checkHandle},
 		{pattern: "POST /-/delete", need: wiki.Configure, handle: (*Handler).deleteWiki},
 		{pattern: "GET " + erasePath, need: wiki.Configure, handle: (*Handler).showErase},

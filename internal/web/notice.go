@@ -24,7 +24,7 @@ func (h *Handler) tell(v *visit, address, notice string) string {
 	if notice == "" {
 		return address
 	}
-	h.setNotice(v, notice, noticeSeconds, strings.HasPrefix(address, h.o.Platform) && v.slug != "" && !h.o.Single)
+	h.setNotice(v, notice, noticeSeconds, strings.HasPrefix(address, h.o.Platform) && v.slug != "" && !h.o.Single && h.o.Session.Domain(v.r) == "")
 	if strings.Contains(address, "?") {
 		return address + "&notice=" + notice
 	}
@@ -51,7 +51,7 @@ func (h *Handler) takeNotice(v *visit) string {
 	for _, c := range v.r.CookiesNamed(h.o.Session.CookieName(noticeCookie)) {
 		if c.Value == notice {
 			h.setNotice(v, "", -1, false)
-			if !h.o.Single {
+			if !h.o.Single && h.o.Session.Domain(v.r) == "" {
 				h.setNotice(v, "", -1, true)
 			}
 			return notice
@@ -75,6 +75,12 @@ func noticeText(name string) string {
 		return "Saved."
 	case "handle":
 		return "It works: this wiki’s address is now your handle."
+	case "domainnamed":
+		return "Saved. Now set the two DNS records."
+	case "domainchecked":
+		return "Checked."
+	case "domaingone":
+		return "Disconnected."
 	case "created":
 		return "Created."
 	case "restoredpage":

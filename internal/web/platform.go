@@ -65,9 +65,16 @@ func (h *Handler) signOut(v *visit) error {
 // grantSSO redirects back to the wiki that asked, with a one-time code if the
 // browser is signed in here. Otherwise it redirects to signing in, if requested,
 // and from there to the wiki to start over, because people can take longer than a
-// code and its nonce live.
+// code and its nonce live. A wiki's own domain is handed over to by a click.
 func (h *Handler) grantSSO(v *visit) error {
 	v.w.Header().Set("Cache-Control", "no-store")
+	domain, err := h.o.Session.SSODomain(v.r)
+	if err != nil {
+		return err
+	}
+	if domain != "" {
+		return h.handOver(v, domain)
+	}
 	to, err := h.o.Session.SSOGrant(v.ctx(), v.caller, v.r)
 	if err == nil {
 		return h.redirectWith(v, http.StatusFound, to)

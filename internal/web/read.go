@@ -164,14 +164,14 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	if v.a.Site().Public {
 		p.Description = description(string(view.Body))
 	}
-	p.Canonic = h.o.WikiOrigin(v.slug) + view.Name.URL()
+	p.Canonic = h.home(v) + view.Name.URL()
 	side, err := h.readBeside(v, string(view.Name))
 	if err != nil {
 		return err
 	}
 	side.addTo(&p.Frame)
 	if string(view.Name) == side.state.home {
-		p.Canonic = h.o.WikiOrigin(v.slug) + "/"
+		p.Canonic = h.home(v) + "/"
 	}
 	if view.Provisional || p.provisionalFooter {
 		v.w.Header().Set("Cache-Control", "no-store")
@@ -230,7 +230,7 @@ func (h *Handler) showMarkdown(v *visit, name string) error {
 	if err != nil {
 		return err
 	}
-	v.w.Header().Set("Link", "<"+h.o.WikiOrigin(v.slug)+p.Name.URL()+`>; rel="canonical"`)
+	v.w.Header().Set("Link", "<"+h.home(v)+p.Name.URL()+`>; rel="canonical"`)
 	h.writeCached(v, "text/markdown; charset=utf-8", `W/"`+p.File.Blob+`"`, p.Source)
 	return nil
 }

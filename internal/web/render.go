@@ -38,13 +38,15 @@ type templates struct {
 // A Frame is embedded by every page's struct. It holds everything the layout shows,
 // and nothing about the reader, so that pages can be cached for others.
 type Frame struct {
-	Title   string    // of the document; the layout adds the wiki's name
-	Site    wiki.Site // zero on the platform
-	Host    string    // ".robot.wtf", the part of the wiki's host after its slug
-	Canonic string    // canonical address for search engines, or ""
-	NoIndex bool      // keeps history and the like out of search engines
-	Feed    bool      // link the feed
-	CanEdit bool
+	Title string    // of the document; the layout adds the wiki's name
+	Site  wiki.Site // zero on the platform
+	Host  string    // ".robot.wtf", the part of the wiki's host after its slug
+	// OwnDomain is the host where people read the wiki instead, or "".
+	OwnDomain string
+	Canonic   string // canonical address for search engines, or ""
+	NoIndex   bool   // keeps history and the like out of search engines
+	Feed      bool   // link the feed
+	CanEdit   bool
 	// Tree is the page tree beside the page; "" on pages of one column.
 	Tree  template.HTML
 	Pages int    // number of pages, shown in the footer; 0 for none
@@ -119,6 +121,9 @@ func (h *Handler) frame(v *visit, title string) Frame {
 		}
 		_, f.Host, _ = strings.Cut(h.o.WikiOrigin(f.Site.Slug), "://")
 		f.Host = strings.TrimPrefix(f.Host, f.Site.Slug)
+		if home := h.o.Session.Home(v.ctx(), f.Site.Slug); home != h.o.WikiOrigin(f.Site.Slug) {
+			_, f.OwnDomain, _ = strings.Cut(home, "://")
+		}
 	}
 	return f
 }
@@ -144,6 +149,7 @@ func crumbs(p string) []crumb {
 
 // funcs are the functions available in templates.
 func (h *Handler) funcs() template.FuncMap {
+	home := func(slug string) string { return h.o.Session.Home(context.Background(), slug) }
 	return template.FuncMap{
 		"asset": h.assets.url,
 		"icon":  h.icon,
@@ -180,14 +186,16 @@ func (h *Handler) funcs() template.FuncMap {
 		"query":           url.QueryEscape,
 		// ask is the address of an agent's site with a question about a page.
 		"ask": func(site, slug string, page wiki.PageName) string {
-			return site + url.QueryEscape("Read "+h.o.WikiOrigin(slug)+page.URL()+" and help me with it.")
+			return site + url.QueryEscape("Read "+home(slug)+page.URL()+" and help me with it.")
 		},
 		// clone is the command that clones a wiki.
-		"clone":    func(slug string) string { return "git clone " + h.o.WikiOrigin(slug) + "/repo.git " + slug },
+		"clone":    func(slug string) string { return "git clone " + home(slug) + "/repo.git " + slug },
 		"wikihost": h.wikiHost,
-		"wikiurl":  h.o.WikiOrigin,
-		"service":  func() string { return h.o.Name },
-		"contact":  func() contact { return contact{h.o.Contact} },
+		"wikiurl":  home,
+		// steadyurl is the origin that a wiki has with or without an own domain.
+		"steadyurl": h.o.WikiOrigin,
+		"service":   func() string { return h.o.Name },
+		"contact":   func() contact { return contact{h.o.Contact} },
 		// help is the address of a page of the help.
 		"help": func(page string) string {
 			if h.o.Single {

@@ -62,7 +62,7 @@ func (h *Handler) renderLinks(v *visit, status int, p *linksPage, page string) e
 	}
 	for _, l := range own {
 		if l.Page == "" && p.Page == "" {
-			p.Feeds = append(p.Feeds, shownLink{SecretLink: l, URL: h.o.WikiOrigin(v.slug) + feedLinksPath + h.o.Tenant.Secret(l)})
+			p.Feeds = append(p.Feeds, shownLink{SecretLink: l, URL: h.home(v) + feedLinksPath + h.o.Tenant.Secret(l)})
 		}
 	}
 	if p.Shared, err = h.pageLinks(v, p.Page); err != nil {
@@ -98,7 +98,7 @@ func (h *Handler) pageLinks(v *visit, page wiki.PageName) (list []shownLink, err
 		}
 		shown := shownLink{SecretLink: l, Page: name, Maker: names[l.DID], MayRevoke: v.a.Can(wiki.Configure)}
 		if l.DID == v.caller.User.DID {
-			shown.URL, shown.Maker, shown.MayRevoke = h.o.WikiOrigin(v.slug)+pageLinksPath+h.o.Tenant.Secret(l), "", true
+			shown.URL, shown.Maker, shown.MayRevoke = h.home(v)+pageLinksPath+h.o.Tenant.Secret(l), "", true
 		}
 		list = append(list, shown)
 	}

@@ -34,6 +34,9 @@ type settingsPage struct {
 	Link, LinkFor string
 	Publication   string // AT-URI as typed or saved
 	PageLinks     int    // secret links to single pages
+	HasDomains    bool   // wikis can have own domains here
+	Domain        tenant.Domain
+	TypedDomain   string
 }
 
 // currentSettings returns the saved settings, for rendering after a failure of
@@ -63,6 +66,9 @@ func (h *Handler) renderSettings(v *visit, status int, p *settingsPage) error {
 		if p.JoinLinks, err = h.o.Tenant.JoinLinks(v.ctx(), v.a); err != nil {
 			return err
 		}
+	}
+	if err := h.addDomain(v, p); err != nil {
+		return err
 	}
 	links, err := h.o.Tenant.PageLinks(v.ctx(), v.a)
 	if err != nil {
@@ -145,7 +151,7 @@ func (h *Handler) publish(v *visit) error {
 	}
 	typed := strings.ToValidUTF8(form.Get("publication"), "")
 	if err == nil {
-		err = h.o.Tenant.Publish(v.ctx(), v.a, typed, h.o.WikiOrigin(v.slug))
+		err = h.o.Tenant.Publish(v.ctx(), v.a, typed, h.home(v))
 	}
 	if err == nil {
 		return h.redirect(v, h.tell(v, "/-/settings", "saved")+"#publication")

@@ -151,9 +151,9 @@ func (h *Handler) askToSignIn(v *visit) (bool, error) {
 }
 
 // trySignIn redirects an anonymous browser through single sign-on once, if a hint
-// says that it is signed in on another host.
+// says that it is signed in on another host. A wiki's own domain has no hint.
 func (h *Handler) trySignIn(v *visit) (bool, error) {
-	if !v.caller.Anonymous() || !navigates(v.r) || !mayBeSignedIn(v.r) {
+	if !v.caller.Anonymous() || !navigates(v.r) || !mayBeSignedIn(v.r) || h.o.Session.Domain(v.r) != "" {
 		return false, nil
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: triedCookie, Value: "1", Path: "/", MaxAge: 60, HttpOnly: true, SameSite: http.SameSiteLaxMode})

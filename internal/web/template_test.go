@@ -77,6 +77,8 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	ada.consent("ada").want(http.StatusOK)
+	w.Connect("bob", "bob.example.org")
+	ada.follow(ada.get(onDomain("bob", "/"))).want(http.StatusOK).has("Continue to bob.example.org?")
 	w.anonymous().get(on("ada", ada.share("ada", "Log"))).want(http.StatusOK)
 	w.as("dan").get(testPlatform + "/app/create").want(http.StatusTooManyRequests)
 	operator := w.operators("ada")

@@ -275,6 +275,7 @@ func platformRoutes(dev, signIn bool) []route {
 		{pattern: "GET /auth/signup", handle: (*Handler).redirectFormerSignUp},
 		{pattern: "POST /auth/logout", handle: (*Handler).signOut},
 		{pattern: "GET /auth/sso", handle: (*Handler).grantSSO, once: true},
+		{pattern: "POST /auth/sso", handle: (*Handler).confirmSSO},
 		{pattern: "GET /robots.txt", handle: (*Handler).showPlatformRobots, free: true},
 		{pattern: "GET /favicon.ico", handle: (*Handler).showFavicon, free: true},
 		{pattern: "/{rest...}", handle: (*Handler).showNotFound},
@@ -358,7 +359,7 @@ func (h *Handler) runRoute(v *visit, rt route) error {
 		return methodError("GET")
 	}
 	if v.slug != "" && !rt.open {
-		done, err := h.resolveAccess(v)
+		done, err := h.resolveAccess(v, rt)
 		if done || err != nil {
 			return err
 		}
@@ -500,8 +501,8 @@ func (h *Handler) allowedMethods(v *visit) string {
 func (h *Handler) showNotFound(v *visit) error { return h.noSuchAddress(v) }
 
 // resolveAccess resolves the caller's access to the visit's wiki. It reports true if
-// it has redirected to signing in.
-func (h *Handler) resolveAccess(v *visit) (bool, error) {
+// it has redirected to signing in or to the wiki's other host.
+func (h *Handler) resolveAccess(v *visit, rt route) (bool, error) {
 	v.caller = h.o.Session.Browser(v.r)
 	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, v.caller)
 	v.a = a
@@ -510,6 +511,9 @@ func (h *Handler) resolveAccess(v *visit) (bool, error) {
 		return false, tooFast
 	}
 	if err == nil {
+		if done, err := h.redirectHome(v, rt); done {
+			return done, err
+		}
 		return h.trySignIn(v)
 	}
 	if !errors.Is(err, wiki.ErrNotFound) || !v.caller.Anonymous() {

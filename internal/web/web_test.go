@@ -41,6 +41,7 @@ type testWiki struct {
 	*testworld.World
 	handler http.Handler // the outermost handler
 	web     *Handler
+	domains []string // slugs of wikis with own domains
 }
 
 func newTestWiki(t testing.TB) *testWiki { return newLimitedWiki(t, nil) }
@@ -91,7 +92,7 @@ func (w *testWiki) newHandlers(limits *limit.Limiter) (*Handler, http.Handler) {
 		t.Fatal(err)
 	}
 	return front, server.New(server.Options{
-		Host: "robot.localhost", Platform: front.ServePlatform, Wiki: front.ServeWiki, OAuth: w.OAuth.ServeHTTP,
+		Host: "robot.localhost", Domain: w.DomainSlug, Platform: front.ServePlatform, Wiki: front.ServeWiki, OAuth: w.OAuth.ServeHTTP,
 		Renew: w.Session.Renew, Check: func(context.Context) error { return nil }, Log: log,
 	})
 }
@@ -126,6 +127,9 @@ func (w *testWiki) as(name string) *browser {
 	b.post(testPlatform+"/auth/dev", url.Values{"username": {name}}).want(http.StatusSeeOther)
 	for _, slug := range []string{"ada", "bob", "zoe"} {
 		b.follow(b.get(testOrigin(slug) + "/-/login?to=/robots.txt")).want(http.StatusOK)
+	}
+	for _, slug := range w.domains {
+		b.continueTo(slug, "/robots.txt").want(http.StatusOK)
 	}
 	return b
 }
