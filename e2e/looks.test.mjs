@@ -267,3 +267,55 @@ test("on a phone, the first sentence of a page is in the first screen", async ()
     await close();
   }
 });
+
+test("the tree opens in place, remembers, pins pages and can be hidden", async () => {
+  const { page, close } = await visit("/Home", { as: "ada" });
+  const tree = page.locator("#pages"), link = (name) => tree.locator("ul > li").getByRole("link", { name: new RegExp(`^${name}( \\d+ pages)?$`) });
+  const twist = tree.getByRole("button", { name: "Pages in Weather Station" });
+  assert.equal(await link("Calibration").count(), 0);
+  await twist.click();
+  await link("Calibration").waitFor();
+  await tree.getByRole("button", { name: "Pages in Sensors" }).click();
+  const inner = tree.locator("li.branch li.branch li").first();
+  await inner.waitFor();
+  assert.equal(new URL(page.url()).pathname, "/Home");
+  await page.reload();
+  await inner.waitFor(); // both folders are open again
+  await twist.click();
+  assert.ok(await link("Calibration").isHidden());
+  await page.reload();
+  await tree.getByRole("button", { name: "Pages in Weather Station", expanded: false }).waitFor();
+
+  await page.goto(ada + "/Weather_Station/Calibration");
+  await page.locator(".views [popovertarget=more]").click();
+  await page.getByRole("button", { name: "Pin to the sidebar" }).click();
+  await page.goto(ada + "/Journal");
+  assert.deepEqual(await tree.locator("[data-list=Pinned] a").allInnerTexts(), ["Calibration"]);
+  assert.ok((await tree.locator("[data-list=Recent] a").allInnerTexts()).length > 0);
+
+  await page.keyboard.press("[");
+  assert.ok(await tree.isHidden());
+  await page.goto(ada + "/Home");
+  assert.ok(await tree.isHidden(), "it stays hidden");
+  await page.locator(".bar .open").click();
+  assert.ok(await tree.isVisible());
+  await tree.getByRole("button", { name: "Hide" }).click();
+  assert.ok(await tree.isHidden());
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.locator(".bar .open").click();
+  assert.ok(await tree.isVisible(), "on a phone it opens as before");
+  await close();
+  const plain = await visit("/Weather_Station", { javaScriptEnabled: false });
+  assert.ok(await plain.page.locator("#pages").getByRole("link", { name: "Calibration" }).isVisible(), "without script, the page's own folder is open");
+  await plain.close();
+});
+
+test("a sidebar page orders the tree", async () => {
+  await service.writePage("bob", "Sidebar", "- [[Getting Started]]\n- [[AGENTS]]\n");
+  const context = await chrome.newContext(), page = await context.newPage();
+  await signIn(page, service, "bob");
+  await page.goto(service.wikiURL("bob") + "/Home");
+  const names = await page.locator("#pages > ul > li > a").evaluateAll((list) => list.map((a) => a.firstChild.textContent.trim()));
+  assert.deepEqual(names.slice(0, 3), ["Home", "Getting Started", "AGENTS"]);
+  await context.close();
+});

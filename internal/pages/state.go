@@ -48,6 +48,7 @@ type Basis struct {
 	links   uint64   // hash of Backlinks
 	related []wiki.PageName
 	below   int
+	sidebar string // blob that orders the page tree, or ""
 }
 
 // Name returns the page's name.
@@ -102,6 +103,7 @@ func (s *Service) IsCurrent(ctx context.Context, a wiki.Access, b *Basis, since 
 			return s.newResolver(w, d, b.name).stillValid(ctx, b.answers, sameNames, changed), nil
 		},
 		func() (bool, error) { return b.hasLinks(ctx, w, d, changed, linked) },
+		func() (bool, error) { return b.hasSidebar(ctx, w, d, changed) },
 		func() (bool, error) { return sameNames || d.countBelow(b.name) == b.below, nil },
 		func() (bool, error) { return slices.Equal(s.related(ctx, w, d, b.name, b.from), b.related), nil },
 	} {

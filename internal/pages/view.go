@@ -188,6 +188,9 @@ func (s *Service) View(ctx context.Context, a wiki.Access, name, revision string
 	v.Below = d.countBelow(p.Name)
 	if !p.Old {
 		v.Basis = newBasis(d, v, rendered)
+		if v.Basis.sidebar, err = sidebarBlob(ctx, w, d); err != nil {
+			return nil, err
+		}
 		v.Related = s.related(ctx, w, d, v.Name, v.Basis.from)
 		v.Basis.related = v.Related
 	}

@@ -53,6 +53,7 @@ var routeMatrix = map[string]cell{
 	"GET /-/search":              {path: "/-/search?q=home", ok: 200},
 	"POST /-/search":             {path: "/-/search", form: url.Values{"query": {"home"}}, ok: 303},
 	"GET /-/search/{query...}":   {path: "/-/search/home", ok: 303},
+	"GET /-/tree":                {path: "/-/tree?in=Garden", ok: 200},
 	"GET /-/jump":                {path: "/-/jump?q=ho", ok: 200},
 	"GET /-/suggest":             {path: "/-/suggest?q=ho", ok: 200},
 	"GET /-/suggest/{kind}":      {path: "/-/suggest/tags?q=a", ok: 200},

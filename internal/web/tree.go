@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"html/template"
-	"slices"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -31,7 +31,7 @@ var treeSeed = maphash.MakeSeed()
 // readBeside returns the tree, open at a path.
 func (h *Handler) readBeside(v *visit, path string) (besidePage, error) {
 	var b besidePage
-	tree, err := h.o.Pages.Tree(v.ctx(), v.a)
+	tree, err := h.o.Pages.Sidebar(v.ctx(), v.a)
 	if err != nil {
 		return b, fmt.Errorf("web: read page tree: %w", err)
 	}
@@ -43,12 +43,31 @@ func (h *Handler) readBeside(v *visit, path string) (besidePage, error) {
 	if err != nil {
 		return b, err
 	}
-	if i := slices.IndexFunc(tree, func(n *pages.Node) bool { return n.Page != "" && string(n.Page) == home }); i > 0 {
-		tree = slices.Concat([]*pages.Node{tree[i]}, tree[:i], tree[i+1:])
-	}
 	b.tree = treeHTML(treeItems(tree, "", path))
 	b.state = beside{maphash.String(treeSeed, string(b.tree)), stats.Pages, home}
 	return b, nil
+}
+
+// maxOpenFolders is how many folders of the tree one request opens.
+const maxOpenFolders = 20
+
+// showBranches returns the content of the folders that the query names, as HTML by
+// folder, for a tree whose folders are opened in place.
+func (h *Handler) showBranches(v *visit) error {
+	tree, err := h.o.Pages.Sidebar(v.ctx(), v.a)
+	if err != nil {
+		return fmt.Errorf("web: read page tree: %w", err)
+	}
+	branches := map[string]template.HTML{}
+	for _, folder := range v.r.URL.Query()["in"] {
+		if len(branches) == maxOpenFolders {
+			break
+		}
+		if list := pages.ChildrenOf(tree, folder); folder != "" && list != nil {
+			branches[folder] = treeHTML(treeItems(list, folder, ""))
+		}
+	}
+	return h.writeJSON(v, http.StatusOK, branches)
 }
 
 // addTo fills in a frame.

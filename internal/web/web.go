@@ -201,6 +201,7 @@ func wikiRoutes() []route {
 		{pattern: "POST /-/search", handle: (*Handler).redirectSearch, light: true},
 		{pattern: "GET /-/search/{query...}", handle: (*Handler).redirectSearch},
 		{pattern: "GET /-/jump", handle: (*Handler).showJump},
+		{pattern: "GET /-/tree", handle: (*Handler).showBranches},
 		{pattern: "GET /-/suggest", handle: (*Handler).suggestPages},
 		{pattern: "GET /-/suggest/{kind}", handle: (*Handler).suggestWords},
 		{pattern: "GET /-/health", handle: (*Handler).showHealth},
