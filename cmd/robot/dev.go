@@ -27,10 +27,11 @@ type devCommand struct {
 	Showcase         []string `default:"ada" placeholder:"SLUG" help:"Public wikis to show on the landing page (${default})."`
 	NoSemanticSearch bool     `help:"Search by words only, without the embedding model."`
 	rateFlags
-	Signup  string `default:"open" enum:"open,day,invitation,list" placeholder:"WHO" help:"Sign-up policy, as of robot serve: open, day, invitation or list (${default}). It applies to people without a seeded wiki."`
-	Limits  bool   `help:"Apply rate limits, as robot serve does."`
-	List    int    `default:"10" placeholder:"N" help:"Wikis to list with their tokens, here and in DIR/dev.json (${default}); 0 for all."`
-	Verbose bool   `short:"v" help:"Log each request."`
+	Signup     string `default:"open" enum:"open,day,invitation,list" placeholder:"WHO" help:"Sign-up policy, as of robot serve: open, day, invitation or list (${default}). It applies to people without a seeded wiki."`
+	OwnDomains string `placeholder:"DNS" help:"Offer own domains of wikis, and look them up at this name server, such as 127.0.0.1:5353."`
+	Limits     bool   `help:"Apply rate limits, as robot serve does."`
+	List       int    `default:"10" placeholder:"N" help:"Wikis to list with their tokens, here and in DIR/dev.json (${default}); 0 for all."`
+	Verbose    bool   `short:"v" help:"Log each request."`
 }
 
 // Run serves until ctx ends.
@@ -45,6 +46,7 @@ func (c devCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cfg.Showcase, cfg.NoSemanticSearch = c.Showcase, c.NoSemanticSearch
+	cfg.OwnDomains, cfg.Test.DNS = c.OwnDomains != "", c.OwnDomains
 	if cfg.Signup, err = config.ParseSignup(c.Signup, seededOwners()); err != nil {
 		return fmt.Errorf("--signup: %w", err)
 	}

@@ -45,12 +45,6 @@ type domainTable struct {
 	slugs  map[string]Domain
 }
 
-func (t *domainTable) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.loaded = false
-}
-
 // find calls look with the table, and reads it before if it isn't loaded.
 func (db *DB) findDomain(ctx context.Context, look func(*domainTable) (Domain, bool)) (Domain, error) {
 	t := &db.domains
@@ -73,7 +67,7 @@ func (db *DB) findDomain(ctx context.Context, look func(*domainTable) (Domain, b
 }
 
 // loadDomains fills the table. The caller holds its lock, so a change that commits
-// meanwhile forgets the result.
+// meanwhile is read again after it.
 func (db *DB) loadDomains(ctx context.Context, t *domainTable) error {
 	hosts, slugs := map[string]Domain{}, map[string]Domain{}
 	err := db.forEachRow(ctx, func(rows *sql.Rows) error {
@@ -85,6 +79,26 @@ func (db *DB) loadDomains(ctx context.Context, t *domainTable) error {
 		t.hosts, t.slugs, t.loaded = hosts, slugs, true
 	}
 	return err
+}
+
+// rereadDomain updates the domain of a wiki in the table, after a change. If it can't be
+// read, the next request reads the whole table.
+func (db *DB) rereadDomain(ctx context.Context, slug string) {
+	t := &db.domains
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.loaded {
+		return
+	}
+	d, err := scanDomain(db.queryRow(ctx, `SELECT `+domainColumns+` FROM domains WHERE slug = $1 AND verified > 0 AND released = 0`, slug))
+	delete(t.hosts, t.slugs[slug].Host)
+	delete(t.slugs, slug)
+	switch err = sqlite.Translate(err); {
+	case err == nil:
+		t.hosts[d.Host], t.slugs[slug] = d, d
+	case !errors.Is(err, wiki.ErrNotFound):
+		t.loaded = false
+	}
 }
 
 // DomainAt returns the connected domain with a host; ErrNotFound if there is none. It
@@ -167,7 +181,7 @@ func (db *DB) ConnectDomain(ctx context.Context, actor, slug, host string, since
 		done, err := tx.ExecContext(ctx, `UPDATE domains SET verified = $3, checked = $3, seen = $3 WHERE slug = $1 AND host = $2 AND verified = 0`, slug, host, db.nowMillis())
 		return requireRow(done, err)
 	})
-	db.domains.forget()
+	db.rereadDomain(ctx, slug)
 	return err
 }
 
@@ -196,7 +210,7 @@ func (db *DB) disconnectDomain(ctx context.Context, actor, slug, action, detail 
 	err := db.changeSite(ctx, actor, slug, action, detail, func(tx *sql.Tx) error {
 		return requireRow(db.releaseDomain(ctx, tx, slug))
 	})
-	db.domains.forget()
+	db.rereadDomain(ctx, slug)
 	return err
 }
 
@@ -252,7 +266,7 @@ func (db *DB) DomainChecked(ctx context.Context, d Domain, action, detail string
 	} else {
 		err = db.tx(ctx, change)
 	}
-	db.domains.forget()
+	db.rereadDomain(ctx, d.Slug)
 	if err != nil {
 		return fmt.Errorf("store: domain %s: %w", d.Host, err)
 	}

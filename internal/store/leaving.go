@@ -216,7 +216,7 @@ func (db *DB) PurgeSite(ctx context.Context, slug string, holder []byte) error {
 		return db.audit(ctx, tx, "operator", slug, "site.purge", "")
 	})
 	db.sites.forget(slug)
-	db.domains.forget()
+	db.rereadDomain(ctx, slug)
 	db.users.forgetAll()
 	db.forgetCachedAccess()
 	if err != nil {

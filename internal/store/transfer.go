@@ -110,7 +110,7 @@ func (db *DB) transferSite(ctx context.Context, actor, slug, did string, check f
 	})
 	db.sites.forget(slug)
 	db.users.forget(did)
-	db.domains.forget()
+	db.rereadDomain(ctx, slug)
 	db.forgetCachedAccess()
 	if err != nil {
 		return fmt.Errorf("store: transfer %s: %w", slug, err)
