@@ -99,7 +99,7 @@ test("pages for a stranger are accessible", async () => {
 test("personal and platform pages are accessible", async () => {
   const help = `http://help.robot.localhost:${service.port}`;
   await checkPages(await newVisitor("ada"), [
-    [service.url + "/app/", 200], [service.url + "/app/account", 200], [ada + "/-/tokens", 200], [ada + "/-/links", 200], [ada + "/-/links?page=Weather_Station", 200], [ada + "/-/settings", 200],
+    [service.url + "/app/", 200], [service.url + "/app/account", 200], [ada + "/-/tokens", 200], [ada + "/-/links", 200], [ada + "/-/webhooks", 200], [ada + "/-/links?page=Weather_Station", 200], [ada + "/-/settings", 200],
     [ada + "/-/new", 200], [ada + "/-/changelog?group=sessions", 200],
     [service.url + "/limits", 200], [service.url + "/privacy", 200], [service.url + "/terms", 200], [help + "/", 200],
   ]);

@@ -56,6 +56,7 @@ const openTemplate = {
   health: (p) => p.goto(ada + "/-/health"),
   create: (p) => p.goto(ada + "/-/create"),
   settings: (p) => p.goto(ada + "/-/settings"),
+  webhooks: (p) => p.goto(ada + "/-/webhooks"),
   links: (p) => p.goto(ada + "/-/links"),
   shared: async (p) => {
     await p.goto(ada + "/-/links?page=Elsewhere");

@@ -58,6 +58,7 @@ var dataMap = []dataRow{
 	{"platform", "tokens", "wiki tokens: name, use, reading position, hash of the secret", truth, "DID", deleted, deleted, "all but the hash", "-", "-", "-"},
 	{"platform", "secret_links", "unlisted links to a wiki's feed or to one page: page and use; the secret is made with a key", truth, "DID", deleted, deleted, "all but the id", "-", "-", "-"},
 	{"platform", "domains", "own domains of wikis, and since when they point here; kept for 30 days after they are disconnected, without their wiki if it is purged", truth, "", anonymized, anonymized, "-", "-", "-", "-"},
+	{"platform", "webhooks", "addresses that owners have told about changes, and how the last delivery went; their secrets are made with a key", truth, "DID, address", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "moved", "wikis that the operator moved here: a digest of their settings there, and notes for the owner", truth, "handles of people without access", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "sizes", "how much wikis hold, for the operator's list; counted again when a wiki is changed or has no row", rebuilt, "", deleted, deleted, "-", "-", "-", "-"},
 	{"platform", "personal_tokens", "personal tokens: name, use, hash of the secret", truth, "DID", untouched, deleted, "all but the hash", "-", "-", "-"},

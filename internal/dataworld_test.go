@@ -151,6 +151,7 @@ func (w *dataWorld) populate() {
 	for _, slug := range []string{"ada", canaryName} {
 		w.must(w.db.SetSiteIcon(ctx, canaryDID, slug, store.SiteIcon{MIME: "image/png", Data: []byte("x")}))
 		w.must(w.db.SetSize(ctx, slug, store.Size{Pages: 1}))
+		w.must(w.db.AddWebhook(ctx, store.Webhook{ID: "w " + slug, Slug: slug, DID: canaryDID, URL: "https://canary.example/"}, 5))
 		w.must(w.db.AddSecretLink(ctx, &store.SecretLink{ID: "s " + slug, Slug: slug, DID: canaryDID, Page: "Canary"}, 5))
 		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))
 		w.must(w.db.AddConsent(ctx, "code "+slug, store.Consent{Slug: slug, DID: canaryDID, Client: "client"}, soon))

@@ -22,6 +22,9 @@ func TestFlagsAreDocumented(t *testing.T) {
 	look = func(command *kong.Node, file, text string) {
 		for _, flag := range command.Flags {
 			n++
+			if flag.Hidden && file != "serve.md" {
+				continue // settings for tests, which docs/serve.md explains
+			}
 			if !strings.Contains(text, "`--"+flag.Name+"`") {
 				t.Errorf("--%s of %s isn't in docs/%s", flag.Name, command.Name, file)
 			}

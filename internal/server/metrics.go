@@ -20,14 +20,15 @@ import (
 // Metrics holds the service's Prometheus metrics. They contain only counts and
 // times: no slug, name or address. A nil Metrics records nothing.
 type Metrics struct {
-	registry *prometheus.Registry
-	requests [len(routeNames)][6]prometheus.Observer // by class and first digit of the status
-	saves    *prometheus.CounterVec
-	stages   *prometheus.HistogramVec
-	refusals *prometheus.CounterVec
-	oauth    *prometheus.CounterVec
-	panics   *prometheus.CounterVec
-	limited  *prometheus.CounterVec
+	registry   *prometheus.Registry
+	requests   [len(routeNames)][6]prometheus.Observer // by class and first digit of the status
+	saves      *prometheus.CounterVec
+	stages     *prometheus.HistogramVec
+	refusals   *prometheus.CounterVec
+	oauth      *prometheus.CounterVec
+	panics     *prometheus.CounterVec
+	limited    *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
 
 	answered, failed atomic.Uint64 // except health checks
 
@@ -66,7 +67,10 @@ func NewMetrics() *Metrics {
 	m.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "robot_rate_limited_total", Help: "Answers with status 429 by route class.",
 	}, []string{"route"})
-	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth, m.panics, m.limited,
+	m.deliveries = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "robot_webhook_deliveries_total", Help: "Attempts to deliver messages to webhooks by outcome: delivered, failed.",
+	}, []string{"outcome"})
+	m.registry.MustRegister(requests, m.saves, m.stages, m.refusals, m.oauth, m.panics, m.limited, m.deliveries,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -145,6 +149,17 @@ func (m *Metrics) Refused(cause string) {
 func (m *Metrics) OAuthFailed(endpoint, cause string) {
 	if m != nil {
 		m.oauth.WithLabelValues(endpoint, m.boundCause(endpoint, cause)).Inc()
+	}
+}
+
+// Delivered counts an attempt to deliver a message to a webhook.
+func (m *Metrics) Delivered(ok bool) {
+	switch {
+	case m == nil:
+	case ok:
+		m.deliveries.WithLabelValues("delivered").Inc()
+	default:
+		m.deliveries.WithLabelValues("failed").Inc()
 	}
 }
 

@@ -48,6 +48,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		SignIn: signIn, Passkeys: passkeys, Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, OAuth: s.OAuth,
 		Name: cfg.ServiceName(), Contact: cfg.Contact, Operators: cfg.Operators, Terms: terms, Privacy: privacy,
 		Platform: origins.Platform(), WikiOrigin: origins.Wiki, Single: cfg.Home(), PlainHTTP: cfg.PlainHTTP(), People: people, Showcase: cfg.Showcase, Limits: s.limits, CacheBytes: cachesOf(cfg).finished, Background: s.background, Now: now, Log: log,
+		Webhooks:     s.Webhooks,
 		SignInFailed: func(cause string) { s.Metrics.OAuthFailed("signin", cause) },
 	})
 	if err != nil {
@@ -85,7 +86,18 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 		Log: log,
 	})
 	s.front.Store(front)
+	s.startWebhooks()
 	return front, nil
+}
+
+// startWebhooks starts the worker that delivers messages, which Close stops.
+func (s *Service) startWebhooks() {
+	ctx, cancel := context.WithCancel(context.Background())
+	wait := s.background.Loop(ctx, "webhooks", s.Webhooks.Run)
+	s.stopHooks = func() {
+		cancel()
+		wait()
+	}
 }
 
 // callbackPath is where servers of accounts send browsers back to a loopback address, ""

@@ -34,6 +34,7 @@ import (
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/watch"
 	"robot.wtf/internal/web"
+	"robot.wtf/internal/webhook"
 	"robot.wtf/internal/wiki"
 )
 
@@ -64,8 +65,10 @@ type Service struct {
 	OAuth   *oauth.Service
 	Exports *export.Mirror   // nil without git
 	SignIn  *atproto.Service // nil before Handler, and in development
-	Metrics *server.Metrics
-	Opened  time.Time
+	// Webhooks deliver messages once there is a Handler.
+	Webhooks *webhook.Service
+	Metrics  *server.Metrics
+	Opened   time.Time
 
 	o          Options
 	background *background.Workers
@@ -79,6 +82,7 @@ type Service struct {
 	meter      meter
 	front      atomic.Pointer[server.Server] // nil before Handler
 	watcher    *watch.Watcher
+	stopHooks  func()           // nil before Handler
 	people     tenant.Directory // nil until it is known
 	problems   problems
 	panics     atomic.Int64 // in background work, since the start
@@ -119,6 +123,10 @@ func (s *Service) open(ctx context.Context) (err error) {
 	}
 	s.Tenant = tenant.New(tenant.Options{
 		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, WikisPerPerson: s.o.Config.WikisPerPerson, Contact: s.o.Config.Contact, Local: s.o.Config.Home(), Names: s.domainNames(), Host: s.o.Config.Host, OwnDomains: s.o.Config.OwnDomains, People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
+	})
+	s.Webhooks = webhook.New(webhook.Options{
+		Tenant: s.Tenant, Pages: s.Pages, Client: outbound.New(outboundOptions(s.o.Config, s.background)), WikiOrigin: s.o.Origins.Wiki,
+		Name: s.o.Config.ServiceName(), Background: s.background, Delivered: s.Metrics.Delivered, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),
@@ -241,6 +249,7 @@ func (s *Service) Committed(slug string, _ int64) {
 	s.meter.count(slug, func(c *Cost) { c.Saves++ })
 	s.indexer.nudge(slug)
 	s.Session.Wake(slug)
+	s.Webhooks.Committed(slug)
 	if s.Exports != nil {
 		s.Exports.MarkPending(slug)
 	}
@@ -318,6 +327,9 @@ func newLimiter(cfg config.Config, now func() time.Time) *limit.Limiter {
 func (s *Service) Close() error {
 	s.memory.stop()
 	s.watcher.Stop()
+	if s.stopHooks != nil {
+		s.stopHooks()
+	}
 	s.sweeper.stop()
 	s.indexer.stop()
 	if s.SignIn != nil {

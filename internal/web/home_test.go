@@ -40,7 +40,7 @@ func newHomeWiki(t testing.TB, slug string) *testWiki {
 		t.Fatal(err)
 	}
 	w.web, err = New(Options{
-		SignIn: signIn, Passkeys: passkeys,
+		SignIn: signIn, Passkeys: passkeys, Webhooks: w.newWebhooks(),
 		Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: homeOrigin, WikiOrigin: w.Origin, Single: true,
 		Now: w.Clock.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})

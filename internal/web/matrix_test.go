@@ -110,6 +110,8 @@ var routeMatrix = map[string]cell{
 	"GET /-/connect/events":            {path: "/-/connect/events", ok: 200, member: true},
 	"GET /-/tokens":                    {path: "/-/tokens", ok: 200, member: true},
 	"POST /-/tokens":                   {path: "/-/tokens", form: url.Values{"action": {"dance"}}, ok: 422, member: true},
+	"GET /-/webhooks":                  {path: "/-/webhooks", ok: 200, need: wiki.Configure},
+	"POST /-/webhooks":                 {path: "/-/webhooks", form: url.Values{"action": {"dance"}}, ok: 422, need: wiki.Configure},
 	"GET /-/links":                     {path: "/-/links", ok: 200, member: true},
 	"POST /-/links":                    {path: "/-/links", form: url.Values{"action": {"dance"}}, ok: 422, member: true},
 	"GET /-/feed/{secret}":             {path: "/-/feed/none", ok: 404, open: true},

@@ -22,6 +22,8 @@ func memberRoutes() []route {
 		{pattern: "POST /-/tokens", handle: (*Handler).changeTokens},
 		{pattern: "GET " + linksPath, handle: (*Handler).showLinks},
 		{pattern: "POST " + linksPath, handle: (*Handler).changeLinks},
+		{pattern: "GET " + webhooksPath, need: wiki.Configure, handle: (*Handler).showWebhooks},
+		{pattern: "POST " + webhooksPath, need: wiki.Configure, handle: (*Handler).changeWebhooks},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnectAgent},
 		{pattern: "GET " + welcomePath, need: wiki.Configure, handle: (*Handler).showWelcome},

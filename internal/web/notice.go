@@ -113,6 +113,14 @@ func noticeText(name string) string {
 		return "Agents now read the imported text as a member’s words."
 	case "unvouched":
 		return "Taken back. Agents treat the imported text as a stranger’s."
+	case "hookadded":
+		return "Added. It is notified of changes from now on. Send a test to see that it arrives."
+	case "hooktested":
+		return "Delivered. The other service accepted the test."
+	case "hookresumed":
+		return "Resumed. It is notified of changes from now on."
+	case "hookremoved":
+		return "Removed. It isn’t notified of changes any more."
 	case "unlinked":
 		return "Revoked. The invitation link no longer works."
 	case "accountunlinked":

@@ -64,6 +64,8 @@ type Options struct {
 	PlainHTTP bool
 	// SignIn signs people in through their own servers; nil in development.
 	SignIn *atproto.Service
+	// Webhooks deliver messages about changes.
+	Webhooks Webhooks
 	// Passkeys sign people in who have local identities; nil if the address allows none.
 	Passkeys *passkey.Service
 	// People are the test users offered for signing in, in development. If nil,

@@ -23,6 +23,7 @@ import (
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/testdisk"
 	"robot.wtf/internal/testworld"
+	"robot.wtf/internal/webhook"
 	"robot.wtf/internal/wiki"
 )
 
@@ -72,6 +73,11 @@ func newWikiWith(t testing.TB, limits *limit.Limiter, o testworld.Options) *test
 	return w
 }
 
+// newWebhooks returns a service that delivers nothing by itself, and reaches no server.
+func (w *testWiki) newWebhooks() *webhook.Service {
+	return webhook.New(webhook.Options{Tenant: w.Tenant, Pages: w.Pages, Client: outbound.New(outbound.Options{DNS: "127.0.0.1:1"}), WikiOrigin: w.Origin, Name: "test", Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+}
+
 // newHandlers makes a front end with empty caches, and the handlers around it.
 func (w *testWiki) newHandlers(limits *limit.Limiter) (*Handler, http.Handler) {
 	t := w.T
@@ -85,7 +91,7 @@ func (w *testWiki) newHandlers(limits *limit.Limiter) (*Handler, http.Handler) {
 		t.Fatal(err)
 	}
 	front, err := New(Options{
-		SignIn: signIn, Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: testPlatform, WikiOrigin: testOrigin,
+		SignIn: signIn, Webhooks: w.newWebhooks(), Pages: w.Pages, Tenant: w.Tenant, Session: w.Session, OAuth: w.OAuth, Platform: testPlatform, WikiOrigin: testOrigin,
 		People: testworld.People(), Showcase: []string{"ada", "bob", "nobody"}, Limits: limits, Now: w.Clock.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
