@@ -100,7 +100,7 @@ func (s *Service) Webhook(ctx context.Context, a wiki.Access, id string) (Webhoo
 	return Webhook{}, errNoWebhook
 }
 
-var errNoWebhook = wiki.Problemf(wiki.ErrNotFound, "webhook", "This webhook was removed before.")
+var errNoWebhook = wiki.Problemf(wiki.ErrNotFound, "id", "This webhook was removed before.")
 
 // RemoveWebhook removes a webhook of a wiki, for its owner.
 func (s *Service) RemoveWebhook(ctx context.Context, a wiki.Access, id string) error {

@@ -33,7 +33,7 @@ func TestWebhookPages(t *testing.T) {
 	if n := strings.Count(page.body, "whsec_"); n != 1 || !strings.Contains(page.body, w.Tenant.WebhookSecret(list[0])[:20]) {
 		t.Errorf("%d secrets", n)
 	}
-	change("action", "test", "id", list[0].ID).want(http.StatusUnprocessableEntity).has("The test wasn")
+	change("action", "test", "id", list[0].ID).want(http.StatusUnprocessableEntity).has("The test wasn").lacks("aria-invalid")
 
 	failing := list[0]
 	failing.Failures, failing.Problem, failing.Retry, failing.Failing = 3, "The server answered 500.", w.Clock.Now(), w.Clock.Now()

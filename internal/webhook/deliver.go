@@ -141,12 +141,12 @@ func (s *Service) Test(ctx context.Context, a wiki.Access, id string) error {
 	}
 	release, ok := s.slots.TryAcquire(h.Slug)
 	if !ok {
-		return wiki.Problemf(wiki.ErrUnavailable, "webhook", "Another message is being delivered. Try again in a few seconds.")
+		return wiki.Problemf(wiki.ErrUnavailable, "id", "Another message is being delivered. Try again in a few seconds.")
 	}
 	defer release()
 	m := s.message(ctx, a, nil)
 	if err := s.send(ctx, h, m, testKind, "test-"+rand.Text()); err != nil {
-		return wiki.Problemf(wiki.ErrInvalid, "webhook", "The test wasn't delivered. %s", problem(err))
+		return wiki.Problemf(wiki.ErrInvalid, "id", "The test wasn't delivered. %s", problem(err))
 	}
 	return nil
 }
