@@ -28,16 +28,17 @@ type cell struct {
 // Forms are sent without required fields: with permission, the response is that a
 // field is missing, and nothing changes.
 var routeMatrix = map[string]cell{
-	"GET /-/static/{file}": {path: "{css}", ok: 200, open: true},
-	"GET /-/accent/{file}": {path: "/-/accent/" + accentFile("#6a2a9c"), ok: 200, open: true},
-	"GET /-/icon/{id}":     {path: "/-/icon/none", ok: 404},
-	"GET /-/avatar/{id}":   {path: "/-/avatar/none", ok: 404, open: true},
-	"GET /-/sso":           {path: "/-/sso?code=x", ok: 403, open: true},
-	"GET /-/login":         {path: "/-/login?to=/", ok: 302, open: true},
-	"POST /-/logout":       {path: "/-/logout", ok: 303, open: true},
-	"GET /-/healthz":       {path: "/-/healthz", ok: 200, open: true},
-	"GET /robots.txt":      {path: "/robots.txt", ok: 200, open: true},
-	"GET /favicon.ico":     {path: "/favicon.ico", ok: 200, open: true},
+	"GET /-/static/{file}":  {path: "{css}", ok: 200, open: true},
+	"GET /-/accent/{file}":  {path: "/-/accent/" + accentFile("#6a2a9c"), ok: 200, open: true},
+	"GET /-/icon/{id}":      {path: "/-/icon/none", ok: 404},
+	"GET /-/card/{page...}": {path: "/-/card/No_such_page.png", ok: 404},
+	"GET /-/avatar/{id}":    {path: "/-/avatar/none", ok: 404, open: true},
+	"GET /-/sso":            {path: "/-/sso?code=x", ok: 403, open: true},
+	"GET /-/login":          {path: "/-/login?to=/", ok: 302, open: true},
+	"POST /-/logout":        {path: "/-/logout", ok: 303, open: true},
+	"GET /-/healthz":        {path: "/-/healthz", ok: 200, open: true},
+	"GET /robots.txt":       {path: "/robots.txt", ok: 200, open: true},
+	"GET /favicon.ico":      {path: "/favicon.ico", ok: 200, open: true},
 
 	"GET /-/index":               {path: "/-/index", ok: 200},
 	"GET /-/changelog":           {path: "/-/changelog", ok: 200},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"html"
 	"html/template"
@@ -118,8 +119,9 @@ type pageView struct {
 	Seeded   bool          // the page came with the wiki, and nobody has edited it
 	Tickable bool          // the boxes of its tasks are buttons
 	Active   bool          // it has parts for page.js
-	// Description is the beginning of the text, for link cards; "" on private wikis.
-	Description string
+	// Description is the beginning of the text, and Card the address of a picture, for
+	// the cards that others make of a link; "" on private wikis.
+	Description, Card string
 	pageBlame
 }
 
@@ -162,7 +164,8 @@ func (h *Handler) viewPage(v *visit, name string) error {
 	}
 	p.Feed = true
 	if v.a.Site().Public {
-		p.Description = description(string(view.Body))
+		p.Description = cmp.Or(description(string(view.Body)), v.a.Site().Description)
+		p.Card = h.cardURL(v.ctx(), v.a.Site(), view.Name, view.Title)
 	}
 	p.Canonic = h.home(v) + view.Name.URL()
 	side, err := h.readBeside(v, string(view.Name))

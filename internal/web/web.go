@@ -92,6 +92,7 @@ type Handler struct {
 	finished  *finishedPages
 	accounts  *budget.Cache[accountData, *accountPart]
 	headers   headers
+	cards     linkCards
 	stream    streamLimits
 	ending    chan struct{} // closed when the service stops
 	end       func()
@@ -124,7 +125,7 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	h.finished, h.accounts = newFinishedPages(o.CacheBytes), newAccounts()
-	h.headers = makeHeaders(o)
+	h.headers, h.cards = makeHeaders(o), newLinkCards()
 	for _, a := range pageActions() {
 		h.actions[a.suffix] = a
 	}
@@ -180,6 +181,7 @@ func wikiRoutes() []route {
 		{pattern: "GET /-/avatar/{id}", handle: (*Handler).serveAvatar, open: true},
 		{pattern: "GET /-/accent/{file}", handle: (*Handler).serveAccent, open: true, free: true},
 		{pattern: "GET /-/icon/{id}", handle: (*Handler).serveIcon},
+		{pattern: "GET /-/card/{page...}", handle: (*Handler).showCard},
 		{pattern: "GET /-/sso", handle: (*Handler).finishSSO, open: true, once: true},
 		{pattern: "GET /-/login", handle: (*Handler).startSSO, open: true},
 		{pattern: "POST /-/logout", handle: (*Handler).signOutOfWiki, open: true},
