@@ -18,6 +18,7 @@ import (
 	"flag"
 	"fmt"
 	"go/build"
+	"hash/crc32"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -234,32 +235,47 @@ func (c *collection) close() {
 	c.pool.Close()
 }
 
-// A tally sums up the results of queries.
+// A tally sums up the results of queries. Each query belongs to a half: those of the first
+// one are for choosing between ways to rank, the others show what the choice is worth.
 type tally struct {
-	asked, first, ten int
-	sum               float64
+	first, ten int
+	halves     [2]struct {
+		asked int
+		sum   float64
+	}
 }
 
-// add records the rank of the correct page; see rank. With one correct page,
+// add records the rank of the correct page of a query; see rank. With one correct page,
 // nDCG@10 is 1/log2(1+rank).
-func (t *tally) add(rank int) {
-	t.asked++
+func (t *tally) add(q pair, rank int) {
+	half := &t.halves[halfOf(q)]
+	half.asked++
 	if rank > 0 {
 		t.ten++
-		t.sum += 1 / math.Log2(1+float64(rank))
+		half.sum += 1 / math.Log2(1+float64(rank))
 	}
 	if rank == 1 {
 		t.first++
 	}
 }
 
-func (t tally) ndcg() float64 { return t.sum / float64(t.asked) }
+// splitSeed divides the queries.
+const splitSeed = "bench/search 1"
 
-func (t tally) String() string { return fmt.Sprintf("%.3f | %d | %d", t.ndcg(), t.first, t.ten) }
+// halfOf returns the half of a query, 0 or 1.
+func halfOf(q pair) int { return int(crc32.ChecksumIEEE([]byte(splitSeed+q.word)) % 2) }
+
+func (t tally) ndcg() float64 {
+	return (t.halves[0].sum + t.halves[1].sum) / float64(t.halves[0].asked+t.halves[1].asked)
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%.3f | %.3f | %.3f | %d | %d", t.ndcg(), t.halves[0].sum/float64(t.halves[0].asked), t.halves[1].sum/float64(t.halves[1].asked), t.first, t.ten)
+}
 
 // evaluate runs the queries and prints the figures.
 func (c *collection) evaluate(asked []pair, plain tally, gain float64) error {
-	fmt.Print("| mode | nDCG@10 | rank 1 | top 10 |\n|---|---|---|---|\n")
+	fmt.Print("| mode | nDCG@10 | for choosing | held out | rank 1 | top 10 |\n|---|---|---|---|---|---|\n")
 	fmt.Printf("| plain FTS5: porter, OR, bm25 | %s |\n", plain)
 	got := map[search.Mode]float64{}
 	for _, mode := range []search.Mode{search.Keyword, search.Semantic, search.Hybrid} {
@@ -269,7 +285,7 @@ func (c *collection) evaluate(asked []pair, plain tally, gain float64) error {
 			if err != nil {
 				return err
 			}
-			t.add(rank)
+			t.add(q, rank)
 		}
 		got[mode] = t.ndcg()
 		fmt.Printf("| %s | %s |\n", mode, t)

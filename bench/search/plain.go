@@ -44,7 +44,7 @@ func plainWords(docs, asked []pair) (t tally, err error) {
 		if err := rows.Err(); err != nil {
 			return t, err
 		}
-		t.add(1 + slices.Index(found, q.word))
+		t.add(q, 1+slices.Index(found, q.word))
 	}
 	return t, nil
 }
