@@ -71,16 +71,15 @@ func TestHostilePages(t *testing.T) {
 	r := rendererWithTimeout(renderTimeout)
 	for _, p := range hostilePages() {
 		source := []byte(p.source)
-		began, used := time.Now(), hostile.CPU()
+		used := hostile.CPU()
 		page, err := r.Render(t.Context(), "ada", "Page", source, &world{all: true})
-		took := time.Since(began)
 		used = hostile.CPU() - used
 		var problem *wiki.Problem
 		switch {
 		case err != nil && (!errors.As(err, &problem) || problem.Kind != wiki.ErrTooLarge || !strings.HasPrefix(problem.Message, "T") && !strings.HasPrefix(problem.Message, "Line ")):
 			t.Errorf("%s: %v", p.name, err)
-		case took > renderTimeout+3*time.Second || used > renderTimeout+time.Second:
-			t.Errorf("%s: rendered in %v, of the processor %v", p.name, took, used)
+		case used > renderTimeout+time.Second:
+			t.Errorf("%s: took %v of the processor", p.name, used)
 		case err == nil && len(page.HTML) > maxOutput:
 			t.Errorf("%s: %d bytes of output", p.name, len(page.HTML))
 		case err == nil && len(page.HTML) < 1<<20:
@@ -205,6 +204,7 @@ func TestRenderCanceled(t *testing.T) {
 // Other wikis' pages render meanwhile.
 func TestSlowRendersHoldTheirWikisShare(t *testing.T) {
 	r := rendererWithTimeout(20 * time.Millisecond)
+	r.wait = 20 * time.Millisecond
 	share := runtime.GOMAXPROCS(0)
 	s := &slowResolver{answer: make(chan bool), asked: make(chan bool, 10*share)}
 	var renders sync.WaitGroup
