@@ -42,6 +42,7 @@ const openTemplate = {
   commit: async (p) => p.goto(`${ada}/-/commit/${await newestCommit("Elsewhere")}`),
   session: async (p) => p.goto(`${ada}/-/session/${await newestCommit("Elsewhere")}`),
   new: (p) => p.goto(ada + "/-/new"),
+  proposals: (p) => p.goto(ada + "/-/proposals"),
   revert: async (p) => p.goto(`${ada}/-/revert/${await newestCommit("Elsewhere")}`),
   edit: (p) => p.goto(ada + "/Elsewhere/edit"),
   rename: (p) => p.goto(ada + "/Elsewhere/rename"),

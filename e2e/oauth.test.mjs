@@ -147,7 +147,7 @@ test("disconnecting an agent revokes its token at once", async () => {
   assert.equal((await callAPI("bob", tokens.access_token)).status, 200);
   await page.goto(`${service.wikiURL("bob")}/-/agents`);
   const row = page.locator("li", { hasText: "Short-lived" });
-  assert.match(await row.innerText(), /for Bob[\s\S]*Read and write[\s\S]*first used/);
+  assert.match(await row.innerText(), /for Bob[\s\S]*Read and edit[\s\S]*first used/);
   await row.getByRole("button").click();
   await page.getByText("The agent no longer has access").waitFor();
   assert.equal((await callAPI("bob", tokens.access_token)).status, 401);

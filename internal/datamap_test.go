@@ -99,6 +99,8 @@ var dataMap = []dataRow{
 	{"content", "backlinks", "pages by the names in their links", upkept, "", deleted, untouched, "-", "-", "rewritten", "replaced"},
 	{"content", "drafts", "unsaved edits", truth, "DID, text", deleted, deleted, "all", "-", "rewritten", "kept, without their base"},
 	{"content", "draft_files", "files kept with drafts of pages that don't exist yet (at most 50 MB and 300 files a person)", truth, "DID, file", deleted, deleted, "all", "-", "rewritten", "kept"},
+	{"content", "proposed", "pages as agents propose them, until a person decides (60 days without a change; at most 5 MB a grant and 20 MB a wiki)", truth, "username, DID, text", deleted, kept, "-", "deletes rows", "drops rows", "kept, without their base"},
+	{"content", "decided", "what became of proposals, for their agents (60 days)", truth, "DID and username of the person who decided", deleted, anonymized, "-", "-", "drops rows", "kept"},
 	{"content", "requests", "results of requests that may be retried (a day)", temporary, "DID", deleted, deleted, "-", "-", "rewritten", "deleted"},
 	{"content", "imports", "imports, and who vouches for their text", truth, "DID", deleted, anonymized, "own wikis: the newest", "-", "rewritten", "replaced"},
 	{"content", "seen", "changes a person has reviewed", truth, "DID", deleted, deleted, "-", "-", "kept", "deleted"},

@@ -17,6 +17,7 @@ import (
 
 	"robot.wtf/internal/backup"
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/gitrepo"
 	"robot.wtf/internal/markdown"
 	"robot.wtf/internal/pages"
 	"robot.wtf/internal/search"
@@ -187,6 +188,8 @@ func (w *dataWorld) write(slug string) {
 		}
 		return errors.Join(c.SaveDraft(ctx, canaryDID, content.Draft{Path: "Home.md", Text: []byte(canaryText)}),
 			c.AddDraftFile(ctx, canaryDID, "Home.md", content.DraftFile{Name: canaryText + ".txt", Data: []byte(canaryText)}),
+			c.Propose(ctx, wiki.Caller{User: canaryUser, Grant: "g " + slug, Agent: "Client"}, []content.Proposal{{Path: "Proposed.md", Data: []byte(canaryText)}, {Path: "Declined.md", Data: []byte("x")}}),
+			c.Decline(ctx, "g "+slug, wiki.Caller{User: canaryUser}, []content.ProposedVersion{{Path: "Declined.md", Blob: gitrepo.ObjectID("blob", []byte("x"))}}, canaryText),
 			c.MarkLooked(ctx, canaryDID, done.Commit.Seq-1),
 			c.MarkReviewed(ctx, canaryDID, done.Commit.Seq))
 	})

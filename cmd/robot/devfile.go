@@ -198,7 +198,7 @@ func devToken(ctx context.Context, s *service.Service, slug string, m wiki.Membe
 	readOnly := m.Role < wiki.Editor
 	if known != "" {
 		t, err := s.Store.Token(ctx, known)
-		if err == nil && t.Slug == slug && t.DID == m.User.DID && t.ReadOnly == readOnly {
+		if err == nil && t.Slug == slug && t.DID == m.User.DID && t.Mode() == wiki.ModeOf(readOnly, false) {
 			return known, nil
 		}
 		if err != nil && !errors.Is(err, wiki.ErrNotFound) {
@@ -209,7 +209,7 @@ func devToken(ctx context.Context, s *service.Service, slug string, m wiki.Membe
 	if err != nil {
 		return "", err
 	}
-	secret, _, err := s.Session.NewToken(ctx, a, "Dev script", readOnly)
+	secret, _, err := s.Session.NewToken(ctx, a, "Dev script", wiki.ModeOf(readOnly, false))
 	if err != nil {
 		return "", fmt.Errorf("create token of %s for %s: %w", m.User.Username, slug, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/oauth"
+	"robot.wtf/internal/wiki"
 )
 
 // managedAgent is an agent that a person has connected to a wiki.
@@ -16,6 +17,7 @@ type managedAgent struct {
 	Client   string    `json:"client"` // OAuth client id
 	Host     string    `json:"host"`   // host of the redirect URI
 	ReadOnly bool      `json:"read_only"`
+	Mode     wiki.Mode `json:"mode"` // read, propose or edit
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires"` // even if tokens are refreshed
 	FirstUse time.Time `json:"first_use,omitzero"`
@@ -32,7 +34,7 @@ func (m *manageCall) answerAgents(grants []*oauth.Grant, err error) error {
 	}
 	list := make([]managedAgent, len(grants))
 	for i, g := range grants {
-		list[i] = managedAgent{g.ID, g.Slug, g.DID, g.Name, g.Client, g.Host, g.ReadOnly, g.Created, g.Expires, g.FirstUse(), g.LastUse()}
+		list[i] = managedAgent{g.ID, g.Slug, g.DID, g.Name, g.Client, g.Host, g.ReadOnly, g.Mode(), g.Created, g.Expires, g.FirstUse(), g.LastUse()}
 	}
 	return m.respond(http.StatusOK, agentList{list})
 }

@@ -619,13 +619,14 @@ type managedToken struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	ReadOnly bool      `json:"read_only"`
+	Mode     wiki.Mode `json:"mode"` // read, propose or edit
 	Created  time.Time `json:"created"`
 	LastUse  time.Time `json:"last_use,omitzero"`
 	Secret   string    `json:"secret,omitempty"` // only when it is created
 }
 
 func managed(t *session.Token) managedToken {
-	return managedToken{ID: t.ID, Name: t.Name, ReadOnly: t.ReadOnly, Created: t.Created, LastUse: t.LastUse()}
+	return managedToken{ID: t.ID, Name: t.Name, ReadOnly: t.ReadOnly, Mode: t.Mode(), Created: t.Created, LastUse: t.LastUse()}
 }
 
 type tokenList struct {
@@ -654,6 +655,19 @@ func (h *Handler) listTokens(m *manageCall) error {
 type tokenBody struct {
 	Name     string `json:"name"`
 	ReadOnly bool   `json:"read_only"`
+	Mode     string `json:"mode"` // instead of ReadOnly
+}
+
+// mode returns what the token is to allow.
+func (b tokenBody) mode() (wiki.Mode, error) {
+	if b.Mode == "" {
+		return wiki.ModeOf(b.ReadOnly, false), nil
+	}
+	mode := wiki.ParseMode(b.Mode)
+	if mode == "" || b.ReadOnly && mode != wiki.ModeRead {
+		return "", wiki.Problemf(wiki.ErrInvalid, "mode", "Use the mode read, propose or edit, without read_only.")
+	}
+	return mode, nil
 }
 
 func (h *Handler) postToken(m *manageCall) error {
@@ -665,7 +679,11 @@ func (h *Handler) postToken(m *manageCall) error {
 	if err != nil {
 		return err
 	}
-	secret, token, err := h.o.Session.NewToken(m.Context(), a, in.Name, in.ReadOnly)
+	mode, err := in.mode()
+	if err != nil {
+		return err
+	}
+	secret, token, err := h.o.Session.NewToken(m.Context(), a, in.Name, mode)
 	if err != nil {
 		return err
 	}

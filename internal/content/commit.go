@@ -79,6 +79,11 @@ func (w *Wiki) commit(ctx context.Context, r Request, ready map[*Edit]*prepared,
 		if !res.Unchanged {
 			next = &head{s.meta.seq, s.meta.head}
 		}
+		if r.Accepts != nil {
+			if err := t.decide(r.Author.Grant, r.Accepts.By, r.Accepts.Files, Accepted, ""); err != nil {
+				return err
+			}
+		}
 		if r.DropDraft != "" {
 			if err := t.dropSavedDraft(r.Author.User.DID, r.DropDraft, r.DropFiles); err != nil {
 				return err

@@ -7,7 +7,7 @@
 //   - The ids of blobs, trees and commits are git's, and the exact commit objects
 //     are stored. Commit times never go backwards.
 //   - Authorship comes from the authenticated caller and is never rewritten. The
-//     trailers Agent, Client, Grant and Moved in a commit message can't be forged.
+//     trailers Agent, Client, Grant, Accepted-by and Moved in a commit message can't be forged.
 //   - No edit overwrites a revision that its author hasn't seen, unless the edit
 //     asks for that (BaseAny).
 //   - Bytes are stored exactly as given: callers choose line endings, byte-order
@@ -115,6 +115,8 @@ type Request struct {
 	// transaction, with its files, which DropFiles must name.
 	DropDraft string
 	DropFiles []string
+	// Accepts is set if the texts are what the Author's grant proposed.
+	Accepts *Acceptance
 	// Import is set if the texts are from elsewhere; the Author's Client is then
 	// wiki.ImportClient.
 	Import *Origin

@@ -104,7 +104,8 @@ func (w *Wiki) DropDraft(ctx context.Context, did, path string) error {
 }
 
 // ForgetUser removes what the wiki stores for a person besides its history: drafts,
-// review marks, results of idempotent requests, and that they vouched for imports.
+// review marks, results of idempotent requests, and that they vouched for imports or
+// decided on proposals. What their agents propose stays, with its author.
 func (w *Wiki) ForgetUser(ctx context.Context, did string) error {
 	err := w.inWriteTx(ctx, func(t *tx) error {
 		for _, statement := range []string{
@@ -112,6 +113,7 @@ func (w *Wiki) ForgetUser(ctx context.Context, did string) error {
 			"DELETE FROM draft_files WHERE wiki = $1 AND did = $2",
 			"DELETE FROM seen WHERE wiki = $1 AND did = $2",
 			"DELETE FROM looked WHERE wiki = $1 AND did = $2",
+			"UPDATE decided SET did = '', username = '' WHERE wiki = $1 AND did = $2",
 			"UPDATE imports SET vouched_by = '" + wiki.FormerOwner + "' WHERE wiki = $1 AND vouched_by = $2",
 			"DELETE FROM requests WHERE wiki = $1 AND substr(caller, 1, length($2) + 1) = $2 || ' '",
 		} {

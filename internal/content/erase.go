@@ -30,7 +30,7 @@ const (
 // text, or the content of one commit.
 type Erasure struct {
 	Author wiki.Caller
-	Text   string // removed from all files, names, messages and drafts; any line ends match
+	Text   string // removed from all files, names, messages, drafts and proposals; any line ends match
 	Commit string // id of a commit; the versions it wrote and its message are replaced
 	DryRun bool   // report what would change, and change nothing
 
@@ -41,10 +41,10 @@ type Erasure struct {
 
 // An ErasureReport says what an erasure changes.
 type ErasureReport struct {
-	Versions  int // of files
-	Files     int // current files that change
-	Messages  int // of commits
-	Drafts    int
+	Versions  int    // of files
+	Files     int    // current files that change
+	Messages  int    // of commits
+	Drafts    int    // with files kept with them, and proposals
 	Rewritten int    // commits that get a new id
 	Commit    string // id of the commit that records the erasure, "" in a dry run
 }
@@ -439,13 +439,17 @@ func (x *eraser) countDrafts(ctx context.Context) error {
 		return err
 	}
 	files, err := x.affectedDraftFiles(ctx)
-	x.report.Drafts = len(list) + len(files)
+	if err != nil {
+		return err
+	}
+	proposals, err := x.affectedProposals(ctx)
+	x.report.Drafts = len(list) + len(files) + len(proposals)
 	return err
 }
 
 // write writes everything that the plan found, and the commit that records it.
 func (x *eraser) write(ctx context.Context) (*head, error) {
-	steps := []func(context.Context) error{x.writeBlobs, x.rewriteHistory, x.eraseMerges, x.eraseTakings, x.eraseImports, x.rewriteSide, x.rewriteFiles, x.rewriteDrafts, x.rewriteDraftFiles, x.rewriteRequests, x.rewriteTakedowns, x.deleteFormerBlobs}
+	steps := []func(context.Context) error{x.writeBlobs, x.rewriteHistory, x.eraseMerges, x.eraseTakings, x.eraseImports, x.rewriteSide, x.rewriteFiles, x.rewriteDrafts, x.rewriteDraftFiles, x.eraseProposals, x.rewriteRequests, x.rewriteTakedowns, x.deleteFormerBlobs}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -178,7 +178,7 @@ func (i *importer) checkStored() error {
 }
 
 // replaceSeeds deletes the contents of a new wiki and records their ids as
-// replaced. Drafts stay, as drafts of new pages.
+// replaced. Drafts and proposals stay, for new pages.
 func (i *importer) replaceSeeds() error {
 	var seq int64
 	if err := i.tx.queryRow(i.tx.context(), "SELECT seq FROM meta WHERE wiki = $1", i.slug).Scan(&seq); err != nil {
@@ -191,7 +191,7 @@ func (i *importer) replaceSeeds() error {
 		"DELETE FROM commits WHERE wiki = $1", "DELETE FROM spans WHERE wiki = $1", "DELETE FROM span_authors WHERE wiki = $1", "DELETE FROM span_sessions WHERE wiki = $1", "DELETE FROM changes WHERE wiki = $1", "DELETE FROM merges WHERE wiki = $1", "DELETE FROM takings WHERE wiki = $1", "DELETE FROM other_blobs WHERE wiki = $1", "DELETE FROM commit_blobs WHERE wiki = $1", "DELETE FROM deltas WHERE wiki = $1",
 		"DELETE FROM files WHERE wiki = $1", "DELETE FROM trees WHERE wiki = $1", "DELETE FROM outlinks WHERE wiki = $1", "DELETE FROM backlinks WHERE wiki = $1", "DELETE FROM aliases WHERE wiki = $1",
 		"DELETE FROM requests WHERE wiki = $1", "DELETE FROM seen WHERE wiki = $1", "DELETE FROM looked WHERE wiki = $1", "DELETE FROM packs WHERE wiki = $1", "DELETE FROM tags WHERE wiki = $1", "DELETE FROM imports WHERE wiki = $1",
-		"UPDATE drafts SET base = '' WHERE wiki = $1",
+		"UPDATE drafts SET base = '' WHERE wiki = $1", "UPDATE proposed SET base = '' WHERE wiki = $1",
 	} {
 		if err := i.tx.exec(query, i.slug); err != nil {
 			return err

@@ -253,6 +253,7 @@ func (s *staging) buildCommit(now time.Time, tree string, changes []stagedChange
 			trailers = append(trailers, t)
 		}
 	}
+	trailers = append(trailers, s.r.acceptedTrailers()...)
 	object.Message = gitrepo.AppendTrailers(c.Message+"\n", trailers)
 	raw := gitrepo.EncodeCommit(object)
 	c.ID = gitrepo.ObjectID("commit", raw)
@@ -278,13 +279,13 @@ func (s *staging) messageOrDefault(changes []stagedChange) string {
 }
 
 // reservedTrailers are the trailers that only this service writes.
-var reservedTrailers = append([]string{"Agent", "Client", "Grant"}, moveTrailers...)
+var reservedTrailers = append([]string{"Agent", "Client", "Grant", acceptedBy}, moveTrailers...)
 
 func isReservedTrailer(key string) bool {
 	return slices.ContainsFunc(reservedTrailers, func(o string) bool { return strings.EqualFold(o, strings.TrimSpace(key)) })
 }
 
-// stripReservedTrailers removes forged trailers about agents, grants or moves from a
+// stripReservedTrailers removes forged trailers about agents, grants, moves or people who accepted from a
 // message, and its trailing newlines.
 func stripReservedTrailers(message string) string {
 	if hidesTrailers(message) {

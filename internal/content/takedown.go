@@ -20,8 +20,8 @@ type Takedown struct {
 }
 
 // TakeDown makes all revisions of a file unreadable: Blob, and everything that reads
-// through it, returns ErrTakenDown. The file's links and drafts are
-// dropped; its name, its history and later revisions stay. The content itself is
+// through it, returns ErrTakenDown. The file's links, drafts and
+// proposals are dropped; its name, its history and later revisions stay. The content itself is
 // kept for LiftTakedown. The empty blob is never taken down, because other files
 // share it.
 func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
@@ -53,6 +53,9 @@ func (w *Wiki) TakeDown(ctx context.Context, path, why string) error {
 			return err
 		}
 		if err := t.exec(`DELETE FROM draft_files WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path)); err != nil {
+			return err
+		}
+		if err := t.exec(`DELETE FROM proposed WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path)); err != nil {
 			return err
 		}
 		return t.exec(`DELETE FROM drafts WHERE wiki = $1 AND key = $2`, w.slug, wiki.Key(path))

@@ -37,6 +37,7 @@ type Wiki struct {
 	// draftFiles says whether there are any; nil if not yet looked for. See hasDraftFiles.
 	draftFiles atomic.Pointer[bool]
 	drafted    draftAnswers
+	proposed   atomic.Pointer[proposalCount]
 	reads      *sqlite.Statements
 
 	writeLock chan struct{} // a semaphore of one; its holder owns the fields below

@@ -31,6 +31,9 @@ func (h *Handler) replacePage(ctx context.Context, c *client, a arguments) (*rep
 	if !strings.HasPrefix(before.File.Blob, strings.ToLower(base)) {
 		return nil, wiki.Problemf(wiki.ErrPreconditionRequired, "revision", "%s is a commit. Read the page with view \"full\" and send the revision in the answer's first line.", base)
 	}
+	if c.proposes() {
+		return h.proposeText(ctx, c, page, base, a)
+	}
 	w := newWrite(c, "replace_page", a)
 	w.IdempotencyKey += fmt.Sprintf("@%d", before.File.Seq)
 	done, err := h.o.Pages.Save(ctx, c.access, pages.SaveRequest{

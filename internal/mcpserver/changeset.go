@@ -33,6 +33,9 @@ func (h *Handler) changePages(ctx context.Context, c *client, a arguments) (*rep
 		}
 		set.Steps = append(set.Steps, step)
 	}
+	if c.proposes() {
+		return h.proposeSteps(ctx, c, set.Steps, a)
+	}
 	done, err := h.o.Pages.Change(ctx, c.access, set)
 	if err != nil {
 		return nil, err

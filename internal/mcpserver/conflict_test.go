@@ -20,6 +20,7 @@ import (
 	"robot.wtf/internal/await"
 	"robot.wtf/internal/slow"
 	"robot.wtf/internal/testworld"
+	"robot.wtf/internal/wiki"
 )
 
 // TestConcurrentAgentsLoseNoEdits: four agents edit two pages at once on
@@ -208,7 +209,7 @@ func newLiveService(t *testing.T) *liveService {
 	w := testworld.New(t, testworld.Options{Now: time.Now})
 	s.dir = w.Dir
 	for range 4 {
-		secret, _, err := w.Session.NewToken(t.Context(), w.Access("ada", "bob"), "Claude", false)
+		secret, _, err := w.Session.NewToken(t.Context(), w.Access("ada", "bob"), "Claude", wiki.ModeEdit)
 		if err != nil {
 			t.Fatal(err)
 		}

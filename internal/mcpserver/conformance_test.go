@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/testworld"
+	"robot.wtf/internal/wiki"
 )
 
 // TestConformance runs the protocol's official suite against the real chain
@@ -32,7 +33,7 @@ func TestConformance(t *testing.T) {
 	w.must(w.Store.SaveUser(w.T.Context(), testworld.Person("fixtures")))
 	_, err := w.Tenant.Create(w.T.Context(), testworld.Person("fixtures"), "fixtures")
 	w.must(err)
-	secret, _, err := w.Session.NewToken(w.T.Context(), w.Access("fixtures", "fixtures"), "suite", false)
+	secret, _, err := w.Session.NewToken(w.T.Context(), w.Access("fixtures", "fixtures"), "suite", wiki.ModeEdit)
 	w.must(err)
 	var proxy *httptest.Server
 	proxy = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

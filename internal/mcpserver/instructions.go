@@ -44,7 +44,7 @@ func (h *Handler) agentsSource(ctx context.Context, c *client) *pages.Source {
 	if errors.Is(err, wiki.ErrNotFound) {
 		src, err = h.o.Pages.Source(ctx, c.access, formerAgentsPage, "")
 	}
-	if err != nil {
+	if err != nil || src.Proposed { // not the members' words yet
 		return nil
 	}
 	foreign, err := h.foreign(ctx, c, &pages.Words{Page: src.Name})

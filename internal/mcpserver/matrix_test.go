@@ -39,7 +39,7 @@ func TestEveryRoleOnEveryTool(t *testing.T) {
 		key, name string
 		reads     bool
 	}{{"bob/editor", "ada", false}, {"bob/owner-reads", "bob", true}} {
-		secret, _, err := w.Session.NewToken(w.T.Context(), w.Access("bob", k.name), "Claude", k.reads)
+		secret, _, err := w.Session.NewToken(w.T.Context(), w.Access("bob", k.name), "Claude", wiki.ModeOf(k.reads, false))
 		w.must(err)
 		w.Tokens[k.key] = secret
 	}
@@ -56,12 +56,14 @@ func TestEveryRoleOnEveryTool(t *testing.T) {
 			continue
 		}
 		for _, slug := range []string{"ada", "bob", "nobody"} {
-			for _, token := range []string{"", "wrong", "ada/owner", "ada/editor", "ada/owner-reads", "ada/viewer", "bob/owner", "bob/editor", "bob/owner-reads", "bob/viewer"} {
+			for _, token := range []string{"", "wrong", "ada/owner", "ada/editor", "ada/owner-reads", "ada/viewer", "ada/proposer", "bob/owner", "bob/editor", "bob/owner-reads", "bob/viewer"} {
 				of, role, _ := strings.Cut(token, "/")
 				want := 200
 				switch {
 				case of != slug:
 					want = 401
+				case role == "proposer" && tools[i].action == wiki.Edit:
+					want = 403
 				case tools[i].action != wiki.Read && (role == "owner-reads" || role == "viewer"):
 					want = 403
 				}

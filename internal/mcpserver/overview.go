@@ -49,6 +49,9 @@ func (h *Handler) overview(ctx context.Context, c *client, _ arguments) (*reply,
 	for _, commit := range log {
 		r.addLine(commitLine(commit))
 	}
+	if err := h.addProposals(ctx, c, r); err != nil {
+		return nil, err
+	}
 	return r, h.addNews(ctx, c, r)
 }
 
@@ -62,6 +65,9 @@ func visibility(s wiki.Site) ours {
 func (h *Handler) rights(c *client) ours {
 	if c.access.Can(wiki.Edit) {
 		return "read and edit"
+	}
+	if c.access.Can(wiki.Propose) {
+		return "read, and propose changes that a person accepts or declines"
 	}
 	return "read"
 }

@@ -218,6 +218,10 @@ func (p *part) header() line {
 		head.add(", not stored in UTF-8: editing it converts it")
 	}
 	switch {
+	case p.src.Outdated:
+		head.add(" (your proposal; others changed the same places since, so it can't be accepted as it is)")
+	case p.src.Proposed:
+		head.add(" (your proposal, not accepted yet)")
 	case p.src.Old && p.src.Current == "":
 		head.add(" (an old revision; the page is deleted)")
 	case p.src.Old:

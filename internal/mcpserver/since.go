@@ -47,6 +47,9 @@ func (h *Handler) changesSinceLast(ctx context.Context, c *client, a arguments, 
 	if news.More {
 		r.addTail("More: call changes with since \"last\" again.")
 	}
+	if err := h.addProposals(ctx, c, r); err != nil {
+		return nil, err
+	}
 	return r, h.o.Tenant.RecordLook(ctx, c.access, upTo)
 }
 

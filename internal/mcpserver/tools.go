@@ -138,7 +138,7 @@ var tools = []tool{
 		serve: (*Handler).readAttachment,
 	},
 	{
-		name: "create_page", title: "Create a page", action: wiki.Edit,
+		name: "create_page", title: "Create a page", action: wiki.Propose,
 		description: "Makes a page; fails if there is one. Returns its revision and pages with similar names.",
 		params: []param{
 			{"path!", "string " + pageParam, "Folder/Name"},
@@ -149,7 +149,7 @@ var tools = []tool{
 		serve: (*Handler).createPage,
 	},
 	{
-		name: "edit_page", title: "Edit a page", action: wiki.Edit, idempotent: true,
+		name: "edit_page", title: "Edit a page", action: wiki.Propose, idempotent: true,
 		description: "Changes parts of a page, or several pages: all edits or none, one commit. Returns the new revisions and what changed. Changes by others since the revision are merged, or shown where they meet.",
 		params: []param{
 			{"path", "string " + pageParam, ""},
@@ -162,7 +162,7 @@ var tools = []tool{
 		serve:  (*Handler).editPage,
 	},
 	{
-		name: "replace_page", title: "Replace a page", action: wiki.Edit, destructive: true, idempotent: true,
+		name: "replace_page", title: "Replace a page", action: wiki.Propose, destructive: true, idempotent: true,
 		description: "Writes the whole text of a page. Returns what edit_page returns.",
 		params: []param{
 			{"path!", "string " + pageParam, ""},

@@ -50,6 +50,9 @@ func (h *Handler) createPage(ctx context.Context, c *client, a arguments) (*repl
 	if a["content"] == nil && a.text("template") == "" {
 		return nil, wiki.Problemf(wiki.ErrInvalid, "content", `create_page requires "content", "template" or both.`)
 	}
+	if c.proposes() {
+		return h.proposePage(ctx, c, path, a)
+	}
 	req := pages.SaveRequest{
 		Write: newWrite(c, "create_page", a), Name: path, Text: []byte(a.text("content")), Template: a.text("template"), Member: h.isMember(ctx, c),
 		Precondition: pages.Precondition{Create: true, Strict: true},
@@ -126,6 +129,9 @@ func (h *Handler) editPage(ctx context.Context, c *client, a arguments) (*reply,
 	}
 	if req.Edits, err = parseEdits(a); err != nil {
 		return nil, err
+	}
+	if c.proposes() {
+		return h.proposeEdits(ctx, c, req, a)
 	}
 	done, err := h.o.Pages.ApplyEdits(ctx, c.access, req)
 	if err != nil {

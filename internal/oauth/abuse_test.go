@@ -492,7 +492,7 @@ func refreshAttacks() []attack {
 			return k.apiStatus("bob", tokens.str("refresh_token"))
 		}},
 		{"refresh", "replaced by a wiki token", "invalid_grant", func(k *kit) string {
-			secret, _, err := k.Session.NewToken(k.T.Context(), k.access("bob", "bob"), "x", false)
+			secret, _, err := k.Session.NewToken(k.T.Context(), k.access("bob", "bob"), "x", wiki.ModeEdit)
 			if err != nil {
 				k.T.Fatal(err)
 			}

@@ -199,7 +199,7 @@ type ConsentPrompt struct {
 	Returns  string // "claude.ai", "localhost", "cursor:"
 	Local    bool   // the redirect goes to a program on the person's own computer
 	CanRead  bool   // the person can grant read access
-	CanWrite bool   // the person can grant write access
+	CanWrite bool   // the person can let the client edit or propose
 	Policy   string // sources for form-action: where the form redirects to
 }
 
@@ -263,7 +263,7 @@ type Decision struct {
 	Secret string // of the request
 	Person string // DID of the person the page was shown to
 	Allow  bool
-	Write  bool
+	Mode   wiki.Mode
 }
 
 // Decide records the person's decision, once, and returns where to redirect
@@ -295,18 +295,19 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Decision) (to st
 		return "", err
 	case role < wiki.Viewer:
 		return "", wiki.WithCause("not a member", problem(wiki.ErrDenied, "You aren't a member of that wiki, so you can't give anyone access to it."))
-	case v.Write && role < wiki.Editor:
+	case v.Mode != wiki.ModeRead && role < wiki.Editor:
 		return "", wiki.WithCause("may only read", problem(wiki.ErrDenied, "You can only read this wiki, so you can't give %s more than read access.", q.Name))
-	case v.Write && q.ReadOnly:
+	case v.Mode != wiki.ModeRead && q.ReadOnly:
 		return "", wiki.WithCause("more than asked", problem(wiki.ErrDenied, "%s asked for read access only.", q.Name))
 	}
 	if err := s.takeRequest(ctx, v.Secret); err != nil {
 		return "", err
 	}
 	code := rand.Text() + rand.Text()
+	readOnly, proposes := v.Mode.Flags()
 	err = s.o.Store.AddConsent(ctx, code, store.Consent{
 		Slug: q.Slug, Domain: q.Domain, DID: caller.User.DID, Client: q.Client, Name: q.Name, Host: redirectHost(q.Redirect),
-		Redirect: q.Redirect, Challenge: q.Challenge, ReadOnly: !v.Write,
+		Redirect: q.Redirect, Challenge: q.Challenge, ReadOnly: readOnly, Proposes: proposes,
 	}, s.o.Now().Add(codeLifetime))
 	if err != nil {
 		return "", err

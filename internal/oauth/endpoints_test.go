@@ -27,7 +27,7 @@ func TestEveryoneOnEveryEndpoint(t *testing.T) {
 		}
 		return header
 	}
-	wikiToken, _, err := w.Session.NewToken(t.Context(), w.access("bob", "bob"), "t", false)
+	wikiToken, _, err := w.Session.NewToken(t.Context(), w.access("bob", "bob"), "t", wiki.ModeEdit)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func secretOf(to string) string {
 }
 
 func (b *browser) decide(secret string, write bool) (to string, err error) {
-	return b.w.OAuth.Decide(b.request(), b.caller, oauth.Decision{Secret: secret, Person: b.caller.User.DID, Allow: true, Write: write})
+	return b.w.OAuth.Decide(b.request(), b.caller, oauth.Decision{Secret: secret, Person: b.caller.User.DID, Allow: true, Mode: wiki.ModeOf(!write, false)})
 }
 
 // query is a valid authorization request of a client for a wiki.

@@ -82,7 +82,7 @@ func (s *Service) issue(w http.ResponseWriter, r *http.Request, g *store.Grant, 
 	if g.Expires.Before(expires) {
 		expires = g.Expires
 	}
-	readOnly = readOnly || g.ReadOnly
+	readOnly = readOnly || g.ReadOnly && !g.Proposes // proposing needs the scope to write
 	access, err := s.o.Session.SignAccess(session.AccessToken{
 		DID: g.DID, Client: g.Client, Grant: g.ID, Resource: resourceOf(g), ReadOnly: readOnly, Expires: expires,
 	})
@@ -124,7 +124,7 @@ func (s *Service) exchangeCode(r *http.Request, form url.Values, client *store.C
 		}
 		now := s.o.Now()
 		g := &store.Grant{
-			ID: rand.Text()[:16], Slug: c.Slug, DID: c.DID, Client: c.Client, Name: c.Name, Host: c.Host, Domain: c.Domain, ReadOnly: c.ReadOnly,
+			ID: rand.Text()[:16], Slug: c.Slug, DID: c.DID, Client: c.Client, Name: c.Name, Host: c.Host, Domain: c.Domain, ReadOnly: c.ReadOnly, Proposes: c.Proposes,
 			Created: now, Expires: now.Add(GrantLifetime),
 		}
 		refresh = newRefresh(g, now)

@@ -156,9 +156,19 @@ type waitingCount struct {
 func (waitingCount) weight() uint32 { return 24 }
 
 // CountWaiting counts the pages and files that wait for the caller's review, once for each
-// session, up to MaxCounted. It is 0 for callers who aren't members. Until somebody
-// saves something, it reads only memory.
+// session, and for editors the proposals, up to MaxCounted. It is 0 for callers who aren't
+// members. Until somebody saves or proposes something, it reads only memory.
 func (s *Service) CountWaiting(ctx context.Context, a wiki.Access) (int, error) {
+	changes, err := s.countChanges(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	proposals, err := s.CountProposals(ctx, a)
+	return min(changes+proposals, MaxCounted), err
+}
+
+// countChanges is CountWaiting without the proposals.
+func (s *Service) countChanges(ctx context.Context, a wiki.Access) (int, error) {
 	did, err := reviewer(a)
 	if err != nil {
 		return 0, nil

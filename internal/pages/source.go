@@ -20,7 +20,10 @@ type Source struct {
 	Old     bool          // not the newest revision
 	Current string        // blob id of the newest revision, "" if the page is deleted
 	Stored  wiki.Encoding // of the file, "" for UTF-8: saving converts it
-	head    string        // the newest commit when it was read
+	// Proposed says that the text is what the reader proposes, and Outdated that others
+	// changed the same lines since.
+	Proposed, Outdated bool
+	head               string // the newest commit when it was read
 }
 
 func newSource(name wiki.PageName, file wiki.File, data []byte) *Source {
@@ -30,8 +33,14 @@ func newSource(name wiki.PageName, file wiki.File, data []byte) *Source {
 func (src *Source) weight() uint32 { return uint32(500 + src.Size()) }
 
 // Source reads a page like Page, without its front matter and tags. The newest
-// revision is cached until the wiki changes.
+// revision is cached until the wiki changes. A caller who proposes changes reads their
+// own proposals, which aren't cached.
 func (s *Service) Source(ctx context.Context, a wiki.Access, name, revision string) (*Source, error) {
+	if a.Caller().Proposes {
+		if own, err := s.ownSource(ctx, a, name, revision); err != nil || own != nil {
+			return own, err
+		}
+	}
 	w, release, err := s.open(ctx, a, wiki.Read)
 	if err != nil {
 		return nil, err

@@ -115,9 +115,10 @@ func (s *Service) callerByAccessToken(ctx context.Context, token string, at Reso
 		return wiki.Caller{}, err
 	}
 	s.logFailure(s.store.RecordGrantUse(ctx, grant), "recording the use of a grant failed")
+	writes := hasWriteScope(c.Scope)
 	return wiki.Caller{
 		User: user, Agent: grant.Name, Client: grant.Client, Grant: grant.ID, Wiki: grant.Slug,
-		ReadOnly: grant.ReadOnly || !hasWriteScope(c.Scope),
+		ReadOnly: grant.ReadOnly || !writes, Proposes: grant.ReadOnly && grant.Proposes && writes,
 	}, nil
 }
 

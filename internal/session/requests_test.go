@@ -212,7 +212,7 @@ func TestManyWikis(t *testing.T) {
 func TestBearerCauses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	secret, _, err := f.NewToken(t.Context(), f.access(ada, "ada"), "CI", false)
+	secret, _, err := f.NewToken(t.Context(), f.access(ada, "ada"), "CI", wiki.ModeEdit)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func (s *Service) callerByToken(ctx context.Context, secret, slug string) (wiki.
 		return wiki.Caller{}, err
 	}
 	s.logFailure(s.store.RecordTokenUse(ctx, token), "recording the use of a token failed")
-	return wiki.Caller{User: user, Agent: token.Name, Client: wiki.TokenClient, Grant: token.ID, ReadOnly: token.ReadOnly, Wiki: token.Slug}, nil
+	return wiki.Caller{User: user, Agent: token.Name, Client: wiki.TokenClient, Grant: token.ID, ReadOnly: token.ReadOnly, Proposes: token.ReadOnly && token.Proposes, Wiki: token.Slug}, nil
 }
 
 var errOtherWiki = denied(OtherWiki, "This token is for another wiki.")
@@ -110,12 +110,12 @@ const MaxWikiTokens = 20
 // secret, which isn't stored. The token ends with the caller's membership and, if
 // the caller uses a personal token, with that token. Its name appears in the history
 // of the edits made with it.
-func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, readOnly bool) (string, *Token, error) {
+func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, mode wiki.Mode) (string, *Token, error) {
 	name = strings.TrimSpace(name)
 	if a.Role() < wiki.Viewer || a.Caller().Anonymous() {
 		return "", nil, errTokensForMembers
 	}
-	if a.Role() < wiki.Editor && !readOnly {
+	if a.Role() < wiki.Editor && mode != wiki.ModeRead {
 		return "", nil, wiki.Problemf(wiki.ErrDenied, "scope", "You can only read this wiki, so your tokens can't write either.")
 	}
 	if a.Caller().Wiki != "" || a.Caller().ReadOnly {
@@ -125,9 +125,10 @@ func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, read
 		return "", nil, err
 	}
 	secret := newSecret(tokenPrefix)
+	readOnly, proposes := mode.Flags()
 	token := &Token{
 		ID: rand.Text()[:16], Slug: a.Site().Slug, DID: a.Caller().User.DID,
-		Name: name, ReadOnly: readOnly, Created: s.now(),
+		Name: name, ReadOnly: readOnly, Proposes: proposes, Created: s.now(),
 	}
 	if a.Caller().Session == "" {
 		token.Parent = a.Caller().Grant

@@ -24,7 +24,7 @@ func (f *fixture) access(u wiki.User, slug string) wiki.Access {
 
 func (f *fixture) token(u wiki.User, slug string, readOnly bool) string {
 	f.t.Helper()
-	secret, _, err := f.NewToken(f.t.Context(), f.access(u, slug), "test", readOnly)
+	secret, _, err := f.NewToken(f.t.Context(), f.access(u, slug), "test", wiki.ModeOf(readOnly, false))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (f *fixture) bearer(secret, slug string) string {
 func TestBearer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	secret, token, err := f.NewToken(t.Context(), f.access(ada, "ada"), "  Claude Code ", true)
+	secret, token, err := f.NewToken(t.Context(), f.access(ada, "ada"), "  Claude Code ", wiki.ModeRead)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestRevokedAtOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ctx := t.Context()
-	secret, token, err := f.NewToken(ctx, f.access(ada, "ada"), "test", false)
+	secret, token, err := f.NewToken(ctx, f.access(ada, "ada"), "test", wiki.ModeEdit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestNewTokenPermissions(t *testing.T) {
 		{"direction override", f.access(ada, "ada"), "a\u202eb", false, wiki.ErrInvalid},
 	}
 	for _, tt := range tests {
-		secret, _, err := f.NewToken(ctx, tt.access, tt.token, tt.readOnly)
+		secret, _, err := f.NewToken(ctx, tt.access, tt.token, wiki.ModeOf(tt.readOnly, false))
 		if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
@@ -272,12 +272,12 @@ func TestWikiTokensAreLimited(t *testing.T) {
 	var last *Token
 	for range MaxWikiTokens {
 		var err error
-		if _, last, err = f.NewToken(ctx, f.access(ada, "ada"), "x", false); err != nil {
+		if _, last, err = f.NewToken(ctx, f.access(ada, "ada"), "x", wiki.ModeEdit); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var problem *wiki.Problem
-	if _, _, err := f.NewToken(ctx, f.access(ada, "ada"), "x", false); !errors.Is(err, wiki.ErrQuota) || !errors.As(err, &problem) || !strings.Contains(problem.Message, "20 tokens") {
+	if _, _, err := f.NewToken(ctx, f.access(ada, "ada"), "x", wiki.ModeEdit); !errors.Is(err, wiki.ErrQuota) || !errors.As(err, &problem) || !strings.Contains(problem.Message, "20 tokens") {
 		t.Errorf("one too many: %v", err)
 	}
 	f.token(bob, "bob", false)
@@ -306,7 +306,7 @@ func TestWikiTokensEndWithTheirPersonalToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secret, _, err := f.NewToken(ctx, wiki.NewAccess(site.Site, caller, wiki.Owner), "backdoor", false)
+		secret, _, err := f.NewToken(ctx, wiki.NewAccess(site.Site, caller, wiki.Owner), "backdoor", wiki.ModeEdit)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,11 +25,15 @@ type Grant struct {
 	Host     string // of the redirect address: "claude.ai", "localhost", "cursor:"
 	Domain   string // the wiki's own domain that its tokens are for, or "" for the wiki's subdomain
 	ReadOnly bool
+	Proposes bool // with ReadOnly: changes become proposals
 	Created  time.Time
 	Expires  time.Time // refreshing doesn't extend it
 
 	first, used atomic.Int64 // unix milliseconds; used is coarse
 }
+
+// Mode returns what the grant allows.
+func (g *Grant) Mode() wiki.Mode { return wiki.ModeOf(g.ReadOnly, g.Proposes) }
 
 // FirstUse returns when the grant was first used; zero if never.
 func (g *Grant) FirstUse() time.Time { return timeFromMillis(g.first.Load()) }
@@ -37,12 +41,12 @@ func (g *Grant) FirstUse() time.Time { return timeFromMillis(g.first.Load()) }
 // LastUse returns when the grant was last used, to the hour; zero if never.
 func (g *Grant) LastUse() time.Time { return timeFromMillis(g.used.Load()) }
 
-const grantColumns = `id, slug, did, client, name, host, domain, read_only, created, expires, first, used`
+const grantColumns = `id, slug, did, client, name, host, domain, read_only, proposes, created, expires, first, used`
 
 func scanGrant(row sqlite.Scanner) (*Grant, error) {
 	var g Grant
 	var created, expires, first, used int64
-	err := row.Scan(&g.ID, &g.Slug, &g.DID, &g.Client, &g.Name, &g.Host, &g.Domain, &g.ReadOnly, &created, &expires, &first, &used)
+	err := row.Scan(&g.ID, &g.Slug, &g.DID, &g.Client, &g.Name, &g.Host, &g.Domain, &g.ReadOnly, &g.Proposes, &created, &expires, &first, &used)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +123,7 @@ type Consent struct {
 	Redirect  string `json:"redirect"`  // URL that the code was sent to
 	Challenge string `json:"challenge"` // PKCE, S256
 	ReadOnly  bool   `json:"read_only"`
+	Proposes  bool   `json:"proposes,omitempty"` // as in Grant
 }
 
 // AddConsent stores a consent under the hash of its code.
@@ -206,8 +211,8 @@ func (db *DB) addGrant(ctx context.Context, tx *sql.Tx, g *Grant, r Refresh, max
 		return wiki.ErrNotFound
 	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO oauth_grants (id, slug, did, client, name, host, domain, read_only, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		g.ID, g.Slug, g.DID, g.Client, g.Name, g.Host, g.Domain, g.ReadOnly, g.Created.UnixMilli(), g.Expires.UnixMilli())
+		INSERT INTO oauth_grants (id, slug, did, client, name, host, domain, read_only, proposes, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		g.ID, g.Slug, g.DID, g.Client, g.Name, g.Host, g.Domain, g.ReadOnly, g.Proposes, g.Created.UnixMilli(), g.Expires.UnixMilli())
 	if err != nil {
 		return err
 	}

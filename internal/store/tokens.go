@@ -22,6 +22,7 @@ type Token struct {
 	DID      string
 	Name     string // chosen by the person
 	ReadOnly bool
+	Proposes bool // with ReadOnly: changes become proposals; never for a personal token
 	Created  time.Time
 	Parent   string // id of the personal token that made it and that it ends with, or ""; set by AddToken only
 	// MakerUnknown means that a personal token may have made it before Parent was
@@ -30,6 +31,9 @@ type Token struct {
 
 	used atomic.Int64 // unix milliseconds, coarse
 }
+
+// Mode returns what the token allows.
+func (t *Token) Mode() wiki.Mode { return wiki.ModeOf(t.ReadOnly, t.Proposes) }
 
 // LastUse returns when the token was last used, to the hour; zero if never.
 func (t *Token) LastUse() time.Time {
@@ -57,8 +61,8 @@ func (db *DB) AddToken(ctx context.Context, secret string, t *Token, max int) er
 			return wiki.ErrNotFound
 		}
 		_, err = tx.ExecContext(ctx, `
-			INSERT INTO tokens (id, hash, slug, did, name, read_only, created, parent) VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, ''))`,
-			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.nowMillis(), t.Parent)
+			INSERT INTO tokens (id, hash, slug, did, name, read_only, created, parent, proposes) VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, ''), $9)`,
+			t.ID, hash[:], t.Slug, t.DID, t.Name, t.ReadOnly, db.nowMillis(), t.Parent, t.Proposes)
 		if err != nil {
 			return err
 		}
@@ -70,12 +74,12 @@ func (db *DB) AddToken(ctx context.Context, secret string, t *Token, max int) er
 	return nil
 }
 
-const tokenColumns = `id, slug, did, name, read_only, created, used, maker_unknown`
+const tokenColumns = `id, slug, did, name, read_only, created, used, maker_unknown, proposes`
 
 func scanToken(row sqlite.Scanner) (*Token, error) {
 	var t Token
 	var created, used int64
-	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used, &t.MakerUnknown); err != nil {
+	if err := row.Scan(&t.ID, &t.Slug, &t.DID, &t.Name, &t.ReadOnly, &created, &used, &t.MakerUnknown, &t.Proposes); err != nil {
 		return nil, err
 	}
 	t.Created = time.UnixMilli(created).UTC()
@@ -165,7 +169,7 @@ func (db *DB) RevokeToken(ctx context.Context, actor, slug, did, id string) erro
 	return nil
 }
 
-const personalColumns = `id, '', did, name, read_only, created, used, FALSE`
+const personalColumns = `id, '', did, name, read_only, created, used, FALSE, FALSE`
 
 // AddPersonalToken stores a personal token under the hash of its secret; ErrQuota if
 // the person has max tokens.

@@ -383,17 +383,18 @@ func (w *World) populate(ctx context.Context) error {
 	}
 	for _, k := range []struct {
 		key, name string
-		readOnly  bool
+		mode      wiki.Mode
 	}{
-		{"ada/owner", "ada", false}, {"ada/owner-reads", "ada", true}, {"ada/editor", "bob", false}, {"ada/viewer", "cleo", true},
-		{"bob/owner", "bob", false}, {"bob/viewer", "cleo", true},
+		{"ada/owner", "ada", wiki.ModeEdit}, {"ada/owner-reads", "ada", wiki.ModeRead}, {"ada/editor", "bob", wiki.ModeEdit}, {"ada/viewer", "cleo", wiki.ModeRead},
+		{"ada/proposer", "bob", wiki.ModePropose},
+		{"bob/owner", "bob", wiki.ModeEdit}, {"bob/viewer", "cleo", wiki.ModeRead},
 	} {
 		slug, _, _ := strings.Cut(k.key, "/")
 		a, err := w.Tenant.Resolve(ctx, slug, wiki.Caller{User: Person(k.name)})
 		if err != nil {
 			return err
 		}
-		if w.Tokens[k.key], _, err = w.Session.NewToken(ctx, a, "Claude", k.readOnly); err != nil {
+		if w.Tokens[k.key], _, err = w.Session.NewToken(ctx, a, "Claude", k.mode); err != nil {
 			return err
 		}
 	}

@@ -381,6 +381,7 @@ type exportedMember struct {
 type exportedToken struct {
 	Name     string    `json:"name"`
 	ReadOnly bool      `json:"read_only"`
+	Mode     wiki.Mode `json:"mode"`
 	Created  time.Time `json:"created"`
 	LastUse  time.Time `json:"last_use,omitzero"`
 }
@@ -391,6 +392,7 @@ type exportedAgent struct {
 	Client   string    `json:"client"`
 	Host     string    `json:"host"`
 	ReadOnly bool      `json:"read_only"`
+	Mode     wiki.Mode `json:"mode"`
 	Created  time.Time `json:"created"`
 	FirstUse time.Time `json:"first_use,omitzero"`
 	LastUse  time.Time `json:"last_use,omitzero"`
@@ -492,7 +494,7 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	}
 	e.Agents = make([]exportedAgent, len(agents))
 	for i, g := range agents {
-		e.Agents[i] = exportedAgent{g.Slug, g.Name, g.Client, g.Host, g.ReadOnly, g.Created, g.FirstUse(), g.LastUse(), g.Edits}
+		e.Agents[i] = exportedAgent{g.Slug, g.Name, g.Client, g.Host, g.ReadOnly, g.Mode(), g.Created, g.FirstUse(), g.LastUse(), g.Edits}
 	}
 	logins, err := h.o.Session.Sessions(v.ctx(), v.caller)
 	for _, l := range logins {
@@ -520,7 +522,7 @@ func (h *Handler) describeInvitations(v *visit, e *accountExport) (err error) {
 func exportTokens(tokens []*session.Token) []exportedToken {
 	list := make([]exportedToken, len(tokens))
 	for i, t := range tokens {
-		list[i] = exportedToken{t.Name, t.ReadOnly, t.Created, t.LastUse()}
+		list[i] = exportedToken{t.Name, t.ReadOnly, t.Mode(), t.Created, t.LastUse()}
 	}
 	return list
 }

@@ -97,7 +97,7 @@ func (h *Handler) decideConsent(v *visit) error {
 	if err != nil {
 		return err
 	}
-	verdict := oauth.Decision{Secret: form.Get("request"), Person: form.Get("person"), Write: form.Get("scope") == "write"}
+	verdict := oauth.Decision{Secret: form.Get("request"), Person: form.Get("person"), Mode: wiki.ParseMode(form.Get("scope"))}
 	switch form.Get("answer") {
 	case "allow":
 		verdict.Allow = true
@@ -105,7 +105,7 @@ func (h *Handler) decideConsent(v *visit) error {
 	default:
 		return wiki.Problemf(wiki.ErrInvalid, "answer", "This form couldn't be read. Start again from your agent.")
 	}
-	if s := form.Get("scope"); verdict.Allow && s != "write" && s != "read" {
+	if verdict.Allow && verdict.Mode == "" {
 		return h.renderConsent(v, http.StatusUnprocessableEntity, verdict.Secret, failure{Field: "scope", Wrong: "Choose what the agent can do."})
 	}
 	if v.caller.Anonymous() {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -31,6 +32,9 @@ func memberRoutes() []route {
 		{pattern: "POST /-/connect", handle: (*Handler).reviewAgentCommit},
 		{pattern: "GET " + reviewPath, handle: (*Handler).showNew},
 		{pattern: "POST " + reviewPath, handle: (*Handler).decideReview},
+		{pattern: "GET " + proposalsPath, need: wiki.Edit, handle: (*Handler).showProposals},
+		{pattern: "GET " + proposalsPath + "/{grant}", need: wiki.Edit, handle: (*Handler).showProposal},
+		{pattern: "POST " + proposalsPath + "/{grant}", need: wiki.Edit, handle: (*Handler).decideProposal},
 		{pattern: "GET /-/connect/events", handle: (*Handler).streamConnect},
 		{pattern: "GET /.well-known/atproto-did", handle: (*Handler).showHandleDID, open: true},
 		{pattern: "GET /.well-known/site.standard.publication", handle: (*Handler).showPublication, open: true},
@@ -146,7 +150,7 @@ func (h *Handler) changeTokens(v *visit) error {
 	if err == nil {
 		switch form.Get("action") {
 		case "make":
-			if p.Secret, _, err = h.o.Session.NewToken(v.ctx(), v.a, p.Name, form.Get("scope") != "write"); err == nil {
+			if p.Secret, _, err = h.o.Session.NewToken(v.ctx(), v.a, p.Name, cmp.Or(wiki.ParseMode(form.Get("scope")), wiki.ModeRead)); err == nil {
 				p.Name = ""
 				return h.renderTokens(v, http.StatusOK, p)
 			}

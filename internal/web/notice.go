@@ -103,6 +103,10 @@ func noticeText(name string) string {
 		return "Kept. It stays in the history like any other change."
 	case "keptall":
 		return "Kept. There’s nothing left to review."
+	case "acceptedproposal":
+		return "Accepted. It’s a revision like any other now, and can be undone."
+	case "declinedproposal":
+		return "Declined. The agent sees that when it next asks."
 	case "again":
 		return "It’s back in the list."
 	case "uploaded":

@@ -204,7 +204,7 @@ func apiOpens(t *testing.T, w *testWiki, pageCount int) {
 // apiGet returns a function that reads from the API as the owner of the wiki "dan".
 func (w *testWiki) apiGet(t *testing.T) func(path string, into any) {
 	t.Helper()
-	token, _, err := w.Session.NewToken(t.Context(), w.Access("dan", "dan"), "test", true)
+	token, _, err := w.Session.NewToken(t.Context(), w.Access("dan", "dan"), "test", wiki.ModeRead)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -210,6 +210,8 @@ type newPage struct {
 	UpTo     int64
 	Sessions []sessionView
 	More     bool
+	// Proposals is the number of pages with proposals, for people who can decide on them.
+	Proposals int
 }
 
 func (h *Handler) showNew(v *visit) error {
@@ -223,6 +225,9 @@ func (h *Handler) showNew(v *visit) error {
 	}
 	p := &newPage{Frame: h.frame(v, "Since you last looked"), Says: sayReview(review, by, h.byline), By: by, UpTo: review.UpTo, More: review.More}
 	p.NoIndex = true
+	if p.Proposals, err = h.o.Pages.CountProposals(v.ctx(), v.a); err != nil {
+		return err
+	}
 	until, opened := h.o.Now().Add(firstExcerpts), 0
 	stats, err := h.o.Pages.SessionStats(v.ctx(), v.a, review.Sessions, firstExcerpts/2)
 	if err != nil {

@@ -76,6 +76,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform+"/app/account").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
+	ada.get(on("ada", "/-/proposals")).want(http.StatusOK)
 	ada.consent("ada").want(http.StatusOK)
 	w.Connect("bob", "bob.example.org")
 	ada.follow(ada.get(onDomain("bob", "/"))).want(http.StatusOK).has("Continue to bob.example.org?")

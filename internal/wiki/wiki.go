@@ -165,7 +165,8 @@ type Caller struct {
 	Agent    string // name of the agent or token, from the grant; "" for a person in a browser
 	Client   string // OAuth client id, TokenClient, OperatorName
 	Grant    string // id of the grant or token
-	ReadOnly bool   // the credential only allows reading
+	ReadOnly bool   // the credential only allows reading, and proposing if Proposes is set
+	Proposes bool   // changes to pages become proposals; only with ReadOnly
 	Wiki     string // slug of the only wiki the credential is valid for; "" for a session
 	Operator bool   // acts through the socket or the data directory
 }
@@ -178,6 +179,46 @@ const (
 	OperatorName = "operator"
 	FormerOwner  = "former owner" // of a wiki, whose account was deleted
 )
+
+// A Mode is what an agent can do: read, propose changes that wait for a person, or edit.
+type Mode string
+
+// The modes, each with the rights of those before it.
+const (
+	ModeRead    Mode = "read"
+	ModePropose Mode = "propose"
+	ModeEdit    Mode = "edit"
+)
+
+// ParseMode parses the name of a mode, or "write" for ModeEdit. It returns "" for others.
+func ParseMode(name string) Mode {
+	switch m := Mode(name); m {
+	case ModeRead, ModePropose, ModeEdit:
+		return m
+	case "write":
+		return ModeEdit
+	}
+	return ""
+}
+
+// String says what an agent with the mode can do.
+func (m Mode) String() string {
+	return map[Mode]string{ModeRead: "Read only", ModePropose: "Read and propose", ModeEdit: "Read and edit"}[m]
+}
+
+// ModeOf returns the mode of a credential's two flags.
+func ModeOf(readOnly, proposes bool) Mode {
+	switch {
+	case !readOnly:
+		return ModeEdit
+	case proposes:
+		return ModePropose
+	}
+	return ModeRead
+}
+
+// Flags returns the flags of Caller.
+func (m Mode) Flags() (readOnly, proposes bool) { return m != ModeEdit, m == ModePropose }
 
 // ImportClient is the Client of commits that bring files from elsewhere; see
 // Author.Brought.
