@@ -1,6 +1,8 @@
 package web
 
 import (
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -35,5 +37,27 @@ func TestScriptsImportEachOther(t *testing.T) {
 		if strings.HasSuffix(name, ".js") && strings.Contains(string(a.plain), `from "./`) {
 			t.Errorf("%s imports a script by its name", name)
 		}
+	}
+}
+
+// A page that is read takes at most 30 KB with its stylesheet and scripts, compressed.
+func TestPageIsSmall(t *testing.T) {
+	t.Parallel()
+	const most = 30 << 10
+	w := newTestWiki(t)
+	w.put("ada", "Small", "---\ntags: [one, two]\n---\n\n"+strings.Repeat("A paragraph of the usual length, with a [[Home|link]] to a page, and *some* words.\n\n## A heading\n\n- one\n- two\n\n```go\nfunc f() {}\n```\n\n", 12))
+	reader := w.anonymous()
+	reader.header = http.Header{"Accept-Encoding": {"gzip"}}
+	total := 0
+	for _, address := range append(regexp.MustCompile(`(?:src|href)="(/-/(?:static|accent)/[^"]+\.(?:css|js))"`).FindAllStringSubmatch(w.anonymous().get(on("ada", "/Small")).body, -1), []string{"", "/Small"}) {
+		got := reader.get(on("ada", address[1])).want(http.StatusOK)
+		if got.header.Get("Content-Encoding") != "gzip" && len(got.body) > 1000 {
+			t.Errorf("%s isn't compressed", address[1])
+		}
+		t.Logf("%6d bytes: %s", len(got.body), address[1])
+		total += len(got.body)
+	}
+	if total > most {
+		t.Errorf("%d bytes, at most %d are wanted", total, most)
 	}
 }
