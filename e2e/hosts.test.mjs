@@ -59,6 +59,8 @@ const openTemplate = {
   settings: (p) => p.goto(ada + "/-/settings"),
   webhooks: (p) => p.goto(ada + "/-/webhooks"),
   links: (p) => p.goto(ada + "/-/links"),
+  watched: (p) => p.goto(ada + "/-/watched"),
+  ownfeed: (p) => p.goto(service.url + "/app/feed"),
   shared: async (p) => {
     await p.goto(ada + "/-/links?page=Elsewhere");
     await p.getByRole("button", { name: "Create a link" }).click();

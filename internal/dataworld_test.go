@@ -149,14 +149,18 @@ func (w *dataWorld) populate() {
 	w.must(w.db.AddRequest(ctx, "request", `{"resource":"`+canaryName+`"}`, "share", soon))
 	w.must(w.db.NameDomain(ctx, canaryDID, canaryName, "wiki.example.org"))
 	w.must(w.db.ConnectDomain(ctx, canaryDID, canaryName, "wiki.example.org", time.Time{}, 5))
+	w.must(w.db.SetOwnFeed(ctx, &store.OwnFeed{ID: "own", DID: canaryDID}))
 	for _, slug := range []string{"ada", canaryName} {
+		w.must(w.db.AddWatch(ctx, store.Watch{Slug: slug, DID: canaryDID, Page: "Home"}, 5))
+		_, err := w.db.NearLimits(ctx, slug, []string{"pages"})
+		w.must(err)
 		w.must(w.db.SetSiteIcon(ctx, canaryDID, slug, store.SiteIcon{MIME: "image/png", Data: []byte("x")}))
 		w.must(w.db.SetSize(ctx, slug, store.Size{Pages: 1}))
 		w.must(w.db.AddWebhook(ctx, store.Webhook{ID: "w " + slug, Slug: slug, DID: canaryDID, URL: "https://canary.example/"}, 5))
 		w.must(w.db.AddSecretLink(ctx, &store.SecretLink{ID: "s " + slug, Slug: slug, DID: canaryDID, Page: "Canary"}, 5))
 		w.must(w.db.AddToken(ctx, "secret "+slug, &store.Token{ID: "t " + slug, Slug: slug, DID: canaryDID, Name: "ci"}, 20))
 		w.must(w.db.AddConsent(ctx, "code "+slug, store.Consent{Slug: slug, DID: canaryDID, Client: "client"}, soon))
-		_, err := w.db.SpendCode(ctx, "code "+slug, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {
+		_, err = w.db.SpendCode(ctx, "code "+slug, 20, func(store.Consent) (*store.Grant, store.Refresh, error) {
 			return &store.Grant{ID: "g " + slug, Slug: slug, DID: canaryDID, Client: "client", Name: "Client", Created: w.now, Expires: w.now.AddDate(0, 6, 0)},
 				store.Refresh{Secret: "refresh " + slug, Expires: w.now.AddDate(0, 1, 0)}, nil
 		})

@@ -42,7 +42,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s has a red link:\n%s", e.Name, body)
 		}
 	}
-	want := []string{"API", "Agents", "Attachments", "Conflicts", "Dialect", "Domain", "Export", "Git", "History", "Home", "Import", "Keys", "Limits", "Links", "Run_It_Yourself", "Search", "Writing"}
+	want := []string{"API", "Agents", "Attachments", "Conflicts", "Dialect", "Domain", "Export", "Git", "History", "Home", "Import", "Keys", "Limits", "Links", "Notifications", "Run_It_Yourself", "Search", "Writing"}
 	if !slices.Equal(names, want) {
 		t.Errorf("pages %v, want %v", names, want)
 	}

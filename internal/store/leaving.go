@@ -43,10 +43,10 @@ func (db *DB) scheduleDeletion(ctx context.Context, tx *sql.Tx, slug string, at 
 	return db.revokeAccess(ctx, tx, slug, "")
 }
 
-// revokeAccess deletes a person's tokens, grants and secret links for a wiki, or
+// revokeAccess deletes a person's tokens, grants, secret links and watches for a wiki, or
 // everybody's if did is empty. The caller calls forgetCachedAccess after the transaction.
 func (db *DB) revokeAccess(ctx context.Context, tx *sql.Tx, slug, did string) error {
-	for _, table := range []string{"tokens", "oauth_grants", "secret_links"} {
+	for _, table := range []string{"tokens", "oauth_grants", "secret_links", "watched"} {
 		_, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE slug = $1 AND (did = $2 OR $2 = '')`, slug, did)
 		if err != nil {
 			return err
@@ -73,7 +73,8 @@ func requireRow(done sql.Result, err error) error {
 }
 
 // ScheduleUserDeletion schedules the purge of an account and its wiki. All its
-// sessions, tokens, grants, secret links and open invitations end immediately.
+// sessions, tokens, grants, secret links, watches, open invitations and their feed end
+// immediately.
 func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time) error {
 	return db.changeUser(ctx, did, "account.end", func(tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, `UPDATE users SET ending = $2 WHERE did = $1 AND ending = 0`, did, at.UnixMilli())
@@ -87,6 +88,9 @@ func (db *DB) ScheduleUserDeletion(ctx context.Context, did string, at time.Time
 			`DELETE FROM oauth_grants WHERE did = $1`,
 			`DELETE FROM secret_links WHERE slug IN (SELECT slug FROM sites WHERE owner = $1)`,
 			`DELETE FROM secret_links WHERE did = $1`,
+			`DELETE FROM watched WHERE slug IN (SELECT slug FROM sites WHERE owner = $1)`,
+			`DELETE FROM watched WHERE did = $1`,
+			`DELETE FROM own_feeds WHERE did = $1`,
 			`DELETE FROM personal_tokens WHERE did = $1`,
 			`DELETE FROM sessions WHERE did = $1`,
 		} {

@@ -201,6 +201,10 @@ func fillLimits(own, defaults wiki.Limits) wiki.Limits {
 // Sites lists the wikis that a person owns or is a member of, their own
 // first.
 func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) {
+	return s.sitesOf(ctx, did, false)
+}
+
+func (s *Service) sitesOf(ctx context.Context, did string, readOnly bool) ([]wiki.Access, error) {
 	user, err := s.store.User(ctx, did)
 	if err != nil {
 		return nil, fmt.Errorf("tenant: sites: %w", err)
@@ -211,7 +215,7 @@ func (s *Service) Sites(ctx context.Context, did string) ([]wiki.Access, error) 
 	}
 	var sites []wiki.Access
 	for _, slug := range slugs {
-		access, err := s.Resolve(ctx, slug, wiki.Caller{User: user})
+		access, err := s.Resolve(ctx, slug, wiki.Caller{User: user, ReadOnly: readOnly})
 		if errors.Is(err, wiki.ErrNotFound) || errors.Is(err, wiki.ErrSuspended) {
 			continue // removed or suspended meanwhile
 		}

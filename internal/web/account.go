@@ -24,6 +24,9 @@ const accountPath = "/app/account"
 func accountRoutes() []route {
 	return []route{
 		{pattern: "GET /app/account", handle: (*Handler).showAccount},
+		{pattern: "GET " + ownFeedPath, handle: (*Handler).showOwnFeedPage},
+		{pattern: "POST " + ownFeedPath, handle: (*Handler).changeOwnFeed},
+		{pattern: "GET " + ownFeedPath + "/{secret}", handle: (*Handler).showOwnFeed},
 		{pattern: "GET /app/export", handle: (*Handler).exportAccount},
 		{pattern: "POST /app/tokens", handle: (*Handler).changePersonalTokens},
 		{pattern: "POST /app/agents", handle: (*Handler).disconnectOwnAgent},
@@ -335,6 +338,7 @@ type accountExport struct {
 	Agents      []exportedAgent      `json:"connected_agents"`
 	Sessions    []exportedSignIn     `json:"sessions"`
 	Invitations []exportedInvitation `json:"invitations,omitempty"`
+	Feed        *exportedFeed        `json:"notifications,omitempty"`
 }
 
 type exportedWiki struct {
@@ -354,6 +358,21 @@ type exportedWiki struct {
 	Members     []exportedMember `json:"members,omitempty"` // only of the person's own wiki
 	Tokens      []exportedToken  `json:"tokens"`
 	Links       []exportedLink   `json:"secret_links,omitempty"`
+	Watched     []exportedWatch  `json:"watched,omitempty"`
+}
+
+// exportedWatch is a page that the person watches, by its name at that time.
+type exportedWatch struct {
+	Page    string    `json:"page"`
+	Created time.Time `json:"created"`
+}
+
+// exportedFeed is what the person is notified of, and the feed for it without its secret.
+type exportedFeed struct {
+	Without []string  `json:"without,omitempty"` // kinds of events that it leaves out
+	AtOnce  bool      `json:"at_once"`
+	Created time.Time `json:"created"`
+	LastUse time.Time `json:"last_use,omitzero"`
 }
 
 // exportedLink is a secret link without its secret.
@@ -447,6 +466,34 @@ func (h *Handler) exportAccount(v *visit) error {
 	return nil
 }
 
+// exportLinks adds a person's secret links to a wiki, and the pages that they watch.
+func (h *Handler) exportLinks(v *visit, a wiki.Access, w *exportedWiki) error {
+	links, err := h.o.Tenant.SecretLinks(v.ctx(), a)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		w.Links = append(w.Links, exportedLink{l.Page, l.Created, l.LastUse()})
+	}
+	watches, err := h.o.Tenant.Watches(v.ctx(), a)
+	for _, watch := range watches {
+		w.Watched = append(w.Watched, exportedWatch{watch.Page, watch.Created})
+	}
+	return err
+}
+
+// exportOwnFeed returns what a person is notified of; nil if they have no feed.
+func (h *Handler) exportOwnFeed(v *visit) (*exportedFeed, error) {
+	f, err := h.o.Tenant.OwnFeed(v.ctx(), v.caller)
+	if errors.Is(err, wiki.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &exportedFeed{f.Without, f.AtOnce, f.Created, f.LastUse()}, nil
+}
+
 func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport, error) {
 	u := v.caller.User
 	e := accountExport{Exported: h.o.Now().UTC(), DID: u.DID, Username: u.Username, Handle: u.Handle, Name: u.Name}
@@ -458,12 +505,8 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 			return e, err
 		}
 		w.Tokens = exportTokens(tokens)
-		links, err := h.o.Tenant.SecretLinks(v.ctx(), a)
-		if err != nil {
+		if err := h.exportLinks(v, a, &w); err != nil {
 			return e, err
-		}
-		for _, l := range links {
-			w.Links = append(w.Links, exportedLink{l.Page, l.Created, l.LastUse()})
 		}
 		if a.Role() == wiki.Owner {
 			members, err := h.o.Tenant.Members(v.ctx(), a)
@@ -495,6 +538,9 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	e.Agents = make([]exportedAgent, len(agents))
 	for i, g := range agents {
 		e.Agents[i] = exportedAgent{g.Slug, g.Name, g.Client, g.Host, g.ReadOnly, g.Mode(), g.Created, g.FirstUse(), g.LastUse(), g.Edits}
+	}
+	if e.Feed, err = h.exportOwnFeed(v); err != nil {
+		return e, err
 	}
 	logins, err := h.o.Session.Sessions(v.ctx(), v.caller)
 	for _, l := range logins {

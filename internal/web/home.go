@@ -52,6 +52,9 @@ func homeRoutes() []route {
 		{pattern: "POST /-/invitations", need: wiki.Configure, handle: (*Handler).changeJoinLinks},
 		{pattern: "GET " + homeAccountPath, handle: asCaller((*Handler).showHomeAccount), open: true},
 		{pattern: "POST " + homeAccountPath, handle: asCaller((*Handler).endHomeSessions), open: true},
+		{pattern: "GET " + homeFeedPath, handle: asCaller((*Handler).showOwnFeedPage), open: true},
+		{pattern: "POST " + homeFeedPath, handle: asCaller((*Handler).changeOwnFeed), open: true},
+		{pattern: "GET " + homeFeedPath + "/{secret}", handle: (*Handler).showOwnFeed, open: true},
 		{pattern: "POST " + passkeysPath + "/challenge", handle: asCaller((*Handler).beginAddPasskey), open: true},
 		{pattern: "POST " + passkeysPath, handle: asCaller((*Handler).changePasskeys), open: true},
 	}

@@ -25,6 +25,8 @@ func memberRoutes() []route {
 		{pattern: "POST " + linksPath, handle: (*Handler).changeLinks},
 		{pattern: "GET " + webhooksPath, need: wiki.Configure, handle: (*Handler).showWebhooks},
 		{pattern: "POST " + webhooksPath, need: wiki.Configure, handle: (*Handler).changeWebhooks},
+		{pattern: "GET " + watchedPath, handle: (*Handler).showWatched},
+		{pattern: "POST " + watchedPath, handle: (*Handler).changeWatched},
 		{pattern: "GET " + agentsPath, handle: (*Handler).showAgents},
 		{pattern: "POST " + agentsPath, handle: (*Handler).disconnectAgent},
 		{pattern: "GET " + welcomePath, need: wiki.Configure, handle: (*Handler).showWelcome},

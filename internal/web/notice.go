@@ -81,6 +81,14 @@ func noticeText(name string) string {
 		return "Checked."
 	case "domaingone":
 		return "Disconnected."
+	case "watching":
+		return "You’re watching this page. Its changes are in your feed."
+	case "unwatched":
+		return "You don’t watch this page any more."
+	case "feedsaved":
+		return "Saved. Your feed’s address is below."
+	case "feedgone":
+		return "Removed. The feed’s address doesn’t work any more."
 	case "created":
 		return "Created."
 	case "restoredpage":

@@ -55,7 +55,7 @@ func TestEveryTemplate(t *testing.T) {
 		"/Log/history", "/Weather_Station/dot.png/history", "/Log/diff/" + old.Commit, "/Weather_Station/blame",
 		"/-/index", "/-/trash", "/-/backlinks?page=Log", "/-/drafts", "/-/changelog", "/-/changelog?by=agents", "/-/changelog?author=ada", "/-/changelog?group=sessions", "/-/commit/" + old.Commit, "/-/session/" + old.Commit, "/-/new",
 		"/-/search", "/-/search?q=words", "/-/jump", "/-/jump?q=words", "/-/search?q=nowhereatall", "/-/help", "/-/health", "/-/attachments",
-		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/erase", "/-/import", "/-/export", "/-/tokens", "/-/links", "/-/webhooks", "/-/report?page=/Log", "/-/agents", "/-/connect", "/-/welcome",
+		"/Log/edit", "/Log/edit/" + old.Commit, "/New_Page/edit", "/Log/rename", "/Log/delete", "/-/create", "/-/settings", "/-/erase", "/-/import", "/-/export", "/-/tokens", "/-/links", "/-/watched?page=Log", "/-/webhooks", "/-/report?page=/Log", "/-/agents", "/-/connect", "/-/welcome",
 		"/Weather_Station/attachments", "/Weather_Station/attachment/dot.png", "/-/revert/" + old.Commit, "/.x",
 	} {
 		if got := ada.get(on("ada", path)); got.status >= http.StatusInternalServerError {
@@ -74,6 +74,7 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform+"/app/").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform+"/app/create").want(http.StatusOK, http.StatusFound, http.StatusSeeOther)
 		b.get(testPlatform+"/app/account").want(http.StatusOK, http.StatusFound)
+		b.get(testPlatform+"/app/feed").want(http.StatusOK, http.StatusFound)
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	ada.get(on("ada", "/-/proposals")).want(http.StatusOK)
