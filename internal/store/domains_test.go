@@ -44,7 +44,7 @@ func TestDomainsAreInMemory(t *testing.T) {
 	if _, err := db.DomainAt(t.Context(), "bob.example.org"); !errors.Is(err, wiki.ErrNotFound) {
 		t.Fatal(err)
 	}
-	if err := connect(t, db, "bob", "bob.example.org"); err != nil { // a change updates what is in memory
+	if err := connect(t, db, "bob", "bob.example.org"); err != nil { // a change updates the list in memory
 		t.Fatal(err)
 	}
 	if err := db.DropDomain(t.Context(), Domain{Slug: "ada", Host: "ada.example.org"}); err != nil {
