@@ -13,6 +13,9 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"robot.wtf/internal/content"
+	"robot.wtf/internal/store"
 )
 
 // commands are the subcommands with their flags.
@@ -57,14 +60,30 @@ func main() {
 
 type versionCommand struct{}
 
-// Run prints the version and the commit it was built from.
+// Run prints the version, the commit it was built from, and the newest schemas that it
+// knows.
 func (versionCommand) Run() error {
-	_, err := fmt.Println(strings.TrimSpace("robot " + version() + " " + revision()))
+	platform, err := store.Schema()
+	if err != nil {
+		return err
+	}
+	wikis, err := content.Schema()
+	if err != nil {
+		return err
+	}
+	fmt.Println(strings.TrimSpace("robot " + version() + " " + revision()))
+	_, err = fmt.Printf("schema %d (platform), %d (wikis)\n", platform.Version, wikis.Version)
 	return err
 }
 
+// tag and commit are set when a release is built; see deploy/release.
+var tag, commit string
+
 // revision returns the commit that this binary was built from, or "".
 func revision() string {
+	if commit != "" {
+		return commit
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
@@ -77,6 +96,9 @@ func revision() string {
 
 // version returns the version of this binary's module.
 func version() string {
+	if tag != "" {
+		return tag
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return info.Main.Version
 	}

@@ -30,6 +30,9 @@ var migrationFiles embed.FS
 // lose something in it.
 var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 21}
 
+// Schema returns the newest schema of a wiki's database that this program knows.
+func Schema() (sqlite.Schema, error) { return migrations.Schema() }
+
 // A Pool opens wikis and keeps a bounded number of them open.
 type Pool struct {
 	o       Options

@@ -45,6 +45,9 @@ var migrationFiles embed.FS
 // would lose something in it.
 var migrations = sqlite.Migrations{Files: sqlite.Sub(migrationFiles, "migrations"), Oldest: 26}
 
+// Schema returns the newest schema of the platform's database that this program knows.
+func Schema() (sqlite.Schema, error) { return migrations.Schema() }
+
 // A DB is the platform's database. It is safe for concurrent use.
 type DB struct {
 	sql *sql.DB
