@@ -1,6 +1,6 @@
 // Command release builds what a release consists of, in a directory: an archive for each
-// system, a Debian package for each processor, the list of what is in the binary (SBOM),
-// and SHA256SUMS.
+// system, a Debian package for each processor, a list of the modules in each binary
+// (SBOM), and SHA256SUMS.
 //
 //	./release [-version 1.2.3] [-only linux/amd64] DIR
 //
@@ -29,7 +29,7 @@ func (t target) String() string { return t.system + "/" + t.processor }
 
 var targets = []target{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}}
 
-// A release is what is being built.
+// A release has what all of its files share.
 type release struct {
 	root    string // of the repository
 	dir     string // for the files
