@@ -66,6 +66,20 @@ func (s *Service) Proposals(ctx context.Context, a wiki.Access) ([]ProposalSet, 
 	return proposalSets(ctx, w, "")
 }
 
+// WaitingProposals lists what agents propose, without texts, for notifications of people
+// who can decide on it, also by a caller who can only read.
+func (s *Service) WaitingProposals(ctx context.Context, a wiki.Access) ([]ProposalSet, error) {
+	if a.Role() < wiki.Editor {
+		return nil, nil
+	}
+	w, release, err := s.open(ctx, a, wiki.Read)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return proposalSets(ctx, w, "")
+}
+
 // CountProposals counts the pages with proposals, 0 for callers without the right to decide on them.
 func (s *Service) CountProposals(ctx context.Context, a wiki.Access) (int, error) {
 	if !a.Can(wiki.Edit) {

@@ -21,9 +21,10 @@ type EventKind string
 
 // Kinds of events. A new one needs an entry in EventKinds, and a reader in package web.
 const (
-	EventWatched EventKind = "watched" // a watched page was changed
-	EventLimits  EventKind = "limits"  // an own wiki is close to a limit
-	EventService EventKind = "service" // the operator or the service did something to an own wiki
+	EventWatched   EventKind = "watched"   // a watched page was changed
+	EventProposals EventKind = "proposals" // an agent proposes changes that the person can accept
+	EventLimits    EventKind = "limits"    // an own wiki is close to a limit
+	EventService   EventKind = "service"   // the operator or the service did something to an own wiki
 )
 
 // EventKinds lists the kinds of events, with what people choose.
@@ -32,6 +33,7 @@ var EventKinds = []struct {
 	Label string
 }{
 	{EventWatched, "Changes to pages that you watch, by others and by agents"},
+	{EventProposals, "An agent proposes changes that you can accept"},
 	{EventLimits, "A wiki of yours is close to one of its limits"},
 	{EventService, "The operator or this service did something to a wiki of yours"},
 }

@@ -177,7 +177,7 @@ func (h *Handler) readEvents(v *visit, kind tenant.EventKind, did string, sites 
 		return h.serviceEvents(v, did)
 	}
 	read := map[tenant.EventKind]func(*visit, wiki.Access, time.Time) ([]ownEvent, error){
-		tenant.EventWatched: h.watchedEvents, tenant.EventLimits: h.limitEvents,
+		tenant.EventWatched: h.watchedEvents, tenant.EventProposals: h.proposalEvents, tenant.EventLimits: h.limitEvents,
 	}[kind]
 	for _, a := range sites {
 		list, err := read(v, a, since)
@@ -233,6 +233,26 @@ func (h *Handler) watchedEvents(v *visit, a wiki.Access, since time.Time) ([]own
 	for i, c := range f.commits {
 		link := origin + "/-/commit/" + c.ID
 		events[i] = ownEvent{link, c.Time, a.Site().Name() + ": " + feedTitle(c), link, h.byline(c.Author), f.changedHTML(origin, i)}
+	}
+	return events, nil
+}
+
+// proposalEvents say what agents propose in a wiki, without its text, to people who can
+// decide on it.
+func (h *Handler) proposalEvents(v *visit, a wiki.Access, _ time.Time) ([]ownEvent, error) {
+	sets, err := h.o.Pages.WaitingProposals(v.ctx(), a)
+	if err != nil {
+		return nil, err
+	}
+	origin := h.o.Session.Home(v.ctx(), a.Site().Slug)
+	events := make([]ownEvent, len(sets))
+	for i, set := range sets {
+		link := origin + proposalsPath + "/" + url.PathEscape(set.Grant)
+		by, what := h.byline(set.Author), "a change to 1 page"
+		if n := len(set.Files); n > 1 {
+			what = fmt.Sprintf("changes to %d pages", n)
+		}
+		events[i] = ownEvent{fmt.Sprintf("%s#%d", link, set.Start.UnixMilli()), set.Start, a.Site().Name() + ": " + by + " proposes " + what, link, by, ""}
 	}
 	return events, nil
 }

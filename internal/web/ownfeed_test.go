@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"robot.wtf/internal/pages"
 	"robot.wtf/internal/wiki"
 )
 
@@ -61,7 +62,7 @@ func (w *testWiki) readOwn(path string) []ownEntry {
 	return f.Entries
 }
 
-var everyKind = []string{"watched", "limits", "service"}
+var everyKind = []string{"watched", "proposals", "limits", "service"}
 
 // A person's feed has the changes of others and agents to watched pages of all their wikis,
 // also after the pages moved, and nothing of other pages or from before.
@@ -230,5 +231,35 @@ func TestLimitsInOwnFeed(t *testing.T) {
 	limit(1)
 	if got := near(feed); len(got) != 1 || got[0].ID == first[0].ID {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Editors learn that an agent proposes changes, without their text. Nobody else does.
+func TestProposalsInOwnFeed(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	ada := w.as("ada").ownFeed(url.Values{"kind": everyKind, "pace": {"once"}})
+	viewers := w.as("cleo").ownFeed(url.Values{"kind": everyKind, "pace": {"once"}})
+	w.as("cleo").watch("ada", "Home")
+	w.propose("ada", "bob", "Quinces", appended("Home", "Plant quinces."), newProposal("Quinces", "They are sour."))
+	got := w.readOwn(ada)
+	if len(got) != 1 || !strings.HasSuffix(got[0].Title, "Claude for bob proposes changes to 2 pages") || !strings.HasSuffix(got[0].Link.Href, "/-/proposals/grant-of-bob") {
+		t.Fatalf("%+v", got)
+	}
+	if body := w.anonymous().get(testPlatform + ada).body; strings.Contains(body, "quinces") || strings.Contains(body, "sour") {
+		t.Error(body)
+	}
+	if got := w.readOwn(viewers); len(got) != 0 {
+		t.Errorf("a viewer learns of proposals: %+v", got)
+	}
+	set, err := w.Pages.Proposal(t.Context(), w.Access("ada", "ada"), "grant-of-bob")
+	if err == nil {
+		err = w.Pages.DeclineProposals(t.Context(), w.Access("ada", "ada"), pages.ProposalChoice{Grant: "grant-of-bob", Version: set.Version()}, "no")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.readOwn(ada); len(got) != 0 {
+		t.Errorf("a proposal that was declined: %+v", got)
 	}
 }
