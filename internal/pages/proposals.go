@@ -66,8 +66,8 @@ func (s *Service) Proposals(ctx context.Context, a wiki.Access) ([]ProposalSet, 
 	return proposalSets(ctx, w, "")
 }
 
-// WaitingProposals lists what agents propose, without texts, for notifications of people
-// who can decide on it, also by a caller who can only read.
+// WaitingProposals lists what agents propose, without texts, for the notifications of
+// editors. The caller can be read-only.
 func (s *Service) WaitingProposals(ctx context.Context, a wiki.Access) ([]ProposalSet, error) {
 	if a.Role() < wiki.Editor {
 		return nil, nil
