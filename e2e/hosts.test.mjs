@@ -99,6 +99,21 @@ Object.assign(openTemplate, {
     await p.goto(`${ada}/-/session/${history[1].commit}`);
     return submitForm(p, () => p.getByRole("button", { name: "Undo session", exact: true }).click());
   },
+  proposaledit: async (p) => {
+    await p.goto(ada + "/-/tokens");
+    await p.locator("#tname").fill("Proposer");
+    await p.locator("#tscope").selectOption("propose");
+    await p.getByRole("button", { name: "Create" }).click();
+    const [secret] = (await p.locator("main").innerText()).match(/rwtf_[\w-]{43}/);
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "create_page", arguments: { path: "Sandbox/Proposed", content: "one" } } };
+    await service.request("POST", ada + "/mcp", {
+      headers: { authorization: "Bearer " + secret, "content-type": "application/json", accept: "application/json, text/event-stream" }, body: JSON.stringify(call),
+    });
+    await p.goto(ada + "/-/proposals");
+    await p.getByRole("link", { name: /^Look at/ }).click();
+    await p.getByRole("link", { name: /^Edit first/ }).click();
+    return p.waitForURL(/page=/).then(() => p.reload());
+  },
   giveback: async (p, visitor) => {
     await signIn(visitor, service, "ada");
     await visitor.goto(ada + "/Elsewhere/edit");

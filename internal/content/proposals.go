@@ -50,6 +50,9 @@ const (
 	Accepted Outcome = "accepted"
 	Declined Outcome = "declined"
 	Expired  Outcome = "expired"
+
+	AcceptedPart Outcome = "accepted in part"
+	DeclinedPart Outcome = "declined in part"
 )
 
 // A ProposalDecision tells an agent what became of its proposal for a page.
@@ -68,7 +71,12 @@ type Acceptance struct {
 }
 
 // A ProposedVersion is a proposal as a person saw it.
-type ProposedVersion struct{ Path, Blob string }
+type ProposedVersion struct {
+	Path, Blob string
+	// Rest is set if the person decides on a part. It has the Base and Data of the proposal
+	// that stays.
+	Rest *Proposal
+}
 
 const proposedColumns = "grant_id, path, base, blob, message, did, username, agent, client, created, updated"
 
@@ -217,7 +225,7 @@ func (w *Wiki) Decline(ctx context.Context, grant string, by wiki.Caller, files 
 func (t *tx) decide(grant string, by wiki.Caller, files []ProposedVersion, outcome Outcome, reason string) error {
 	for _, f := range files {
 		key := wiki.Key(f.Path)
-		n, err := t.execCount("DELETE FROM proposed WHERE wiki = $1 AND grant_id = $2 AND key = $3 AND blob = $4", t.w.slug, grant, key, f.Blob)
+		n, err := t.removeProposal(grant, key, f)
 		switch {
 		case err != nil:
 			return err
@@ -226,12 +234,33 @@ func (t *tx) decide(grant string, by wiki.Caller, files []ProposedVersion, outco
 		}
 		err = t.exec(`INSERT INTO decided (wiki, grant_id, time, key, path, outcome, reason, did, username) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (wiki, grant_id, time, key) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason`,
-			t.w.slug, grant, t.w.o.Now().UnixMilli(), key, f.Path, outcome, reason, by.User.DID, by.User.AuthorName())
+			t.w.slug, grant, t.w.o.Now().UnixMilli(), key, f.Path, outcome.forVersion(f), reason, by.User.DID, by.User.AuthorName())
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// removeProposal removes a proposal, or all but its rest, and returns 0 if it isn't as the
+// person saw it.
+func (t *tx) removeProposal(grant, key string, f ProposedVersion) (int64, error) {
+	if f.Rest == nil {
+		return t.execCount("DELETE FROM proposed WHERE wiki = $1 AND grant_id = $2 AND key = $3 AND blob = $4", t.w.slug, grant, key, f.Blob)
+	}
+	return t.execCount("UPDATE proposed SET base = $5, blob = $6, data = $7 WHERE wiki = $1 AND grant_id = $2 AND key = $3 AND blob = $4",
+		t.w.slug, grant, key, f.Blob, f.Rest.Base, gitrepo.ObjectID("blob", f.Rest.Data), nonNil(f.Rest.Data))
+}
+
+// forVersion returns the outcome for a version. A part of it can stay.
+func (o Outcome) forVersion(f ProposedVersion) Outcome {
+	switch {
+	case f.Rest == nil:
+		return o
+	case o == Accepted:
+		return AcceptedPart
+	}
+	return DeclinedPart
 }
 
 // ProposalDecisions lists what became of a grant's proposals, newest first, at most limit.

@@ -134,12 +134,16 @@ func (h *Handler) addProposals(ctx context.Context, c *client, r *reply) error {
 }
 
 func decisionLine(d pages.ProposalDecision) line {
-	l := say("%s: your proposal for %s ", minute(d.Time), called(pageOrFile(d.Path)))
+	part := ours("")
+	if d.Outcome == pages.AcceptedPart || d.Outcome == pages.DeclinedPart {
+		part = "a part of "
+	}
+	l := say("%s: %syour proposal for %s ", minute(d.Time), constant(part), called(pageOrFile(d.Path)))
 	switch d.Outcome {
 	case pages.Expired:
 		l.add("expired, because nobody decided on it")
 		return l
-	case pages.Accepted:
+	case pages.Accepted, pages.AcceptedPart:
 		l.add("was accepted by %s", by(d.By))
 	default:
 		l.add("was declined by %s", by(d.By))

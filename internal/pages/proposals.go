@@ -28,6 +28,7 @@ type ProposedFile struct {
 	Path    string
 	Page    wiki.PageName
 	Blob    string // of the proposal
+	State   string // identifies the texts that Diff is between
 	New     bool
 	Message string
 	Updated time.Time
@@ -157,25 +158,17 @@ var errNoProposal = wiki.Problemf(wiki.ErrNotFound, "", "There's no such proposa
 
 // compareProposal sets a proposal's difference from the present page.
 func (s *Service) compareProposal(ctx context.Context, w *content.Wiki, grant string, f *ProposedFile) error {
-	own, err := s.ownPage(ctx, w, grant, f.Path)
+	p, err := s.partialProposal(ctx, w, grant, f.Path)
 	switch {
 	case errors.Is(err, wiki.ErrTakenDown):
 		return nil
 	case err != nil:
 		return err
-	case own.proposal == nil:
-		return errNoProposal
 	}
-	var current []byte
-	if own.main.Path != "" {
-		if current, err = w.CurrentBlob(ctx, own.main); err != nil {
-			return err
-		}
-	}
-	f.Outdated = own.conflict
-	now := wiki.File{Path: own.path, Blob: own.blob, Size: int64(len(own.text))}
-	f.Diff = &FileDiff{Path: own.path, Kind: kindOf(own.main, now), Old: own.main, New: now}
-	return compareWithin(ctx, w, f.Diff, pageText(current), pageText(own.text))
+	f.Outdated, f.State = p.conflict, p.state()
+	now := wiki.File{Path: p.path, Blob: p.blob, Size: int64(len(p.text))}
+	f.Diff = &FileDiff{Path: p.path, Kind: kindOf(p.main, now), Old: p.main, New: now}
+	return compareWithin(ctx, w, f.Diff, p.current, p.text)
 }
 
 // A ProposalChoice names proposals of one grant, as a person saw them.
@@ -267,11 +260,19 @@ func (s *Service) reviewAccepted(ctx context.Context, w *content.Wiki, a wiki.Ac
 // maxDeclineReason bounds the words to an agent, in bytes.
 const maxDeclineReason = 500
 
-// DeclineProposals drops proposals and keeps the reason for the agent.
-func (s *Service) DeclineProposals(ctx context.Context, a wiki.Access, c ProposalChoice, reason string) error {
+func cleanReason(reason string) (string, error) {
 	reason = gitrepo.CleanMessage(reason)
 	if len(reason) > maxDeclineReason {
-		return wiki.Problemf(wiki.ErrTooLarge, "reason", "The reason is too long: the limit is %d bytes.", maxDeclineReason)
+		return "", wiki.Problemf(wiki.ErrTooLarge, "reason", "The reason is too long: the limit is %d bytes.", maxDeclineReason)
+	}
+	return reason, nil
+}
+
+// DeclineProposals drops proposals and keeps the reason for the agent.
+func (s *Service) DeclineProposals(ctx context.Context, a wiki.Access, c ProposalChoice, reason string) error {
+	reason, err := cleanReason(reason)
+	if err != nil {
+		return err
 	}
 	w, release, err := s.open(ctx, a, wiki.Edit)
 	if err != nil {
@@ -302,6 +303,9 @@ const (
 	Accepted = content.Accepted
 	Declined = content.Declined
 	Expired  = content.Expired
+
+	AcceptedPart = content.AcceptedPart
+	DeclinedPart = content.DeclinedPart
 )
 
 // OwnProposals returns the state of the caller's proposals, the zero value for callers who

@@ -188,7 +188,9 @@ func (s *Service) Propose(ctx context.Context, a wiki.Access, r ProposeRequest) 
 		if err != nil {
 			return nil, err
 		}
-		proposal.Message = commitMessage(r.Message, "%s %s", saveVerb(!c.Create), wiki.Title(string(page.Name)))
+		if r.Message != "" || proposal.Message == "" {
+			proposal.Message = commitMessage(r.Message, "%s %s", saveVerb(!c.Create), wiki.Title(string(page.Name)))
+		}
 		done = append(done, page)
 		if !page.Unchanged {
 			list = append(list, proposal)
@@ -229,7 +231,7 @@ func (s *Service) proposeChange(ctx context.Context, w *content.Wiki, a wiki.Acc
 	page.Saved = Saved{Name: own.name, Path: own.path, Revision: next.blob, Replaced: own.blob, Created: c.Create, Unchanged: bytes.Equal(text, own.text) && !own.conflict}
 	proposal := content.Proposal{Path: own.path, Base: next.base, Data: text}
 	if own.proposal != nil {
-		proposal.Was = own.proposal.Blob
+		proposal.Was, proposal.Message = own.proposal.Blob, own.proposal.Message
 	}
 	return page, proposal, nil
 }

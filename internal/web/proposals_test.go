@@ -93,6 +93,48 @@ func TestAcceptOutdatedProposal(t *testing.T) {
 	ada.get(on("ada", "/Moons")).lacks("Two moons.")
 }
 
+// Editors accept and decline single changes of a page, and edit a proposal before they
+// accept it.
+func TestReviewPartsOfAProposal(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	lines := func(first, middle, last string) string {
+		return first + "\n" + strings.Repeat("\nsame\n", 8) + middle + "\n" + strings.Repeat("\nsame\n", 8) + last + "\n"
+	}
+	w.write("ada", "ada", "", "Stars", lines("one", "two", "three"))
+	w.propose("ada", "bob", "Count", pages.ProposedChange{Name: "Stars", Base: w.revision("ada", "Stars"), Text: []byte(lines("ONE", "TWO", "THREE"))})
+	ada, one := w.as("ada"), on("ada", "/-/proposals/grant-of-bob")
+	state := regexp.MustCompile(`name="version" value="([0-9a-f.]+\.[0-9a-f]+)"`)
+	do := func(action, hunk, reason string, more ...string) *answer {
+		page := ada.get(one + strings.Join(more, "")).want(http.StatusOK)
+		form := url.Values{"action": {action}, "page": {"Stars.md"}, "version": {state.FindStringSubmatch(page.body)[1]}, "reason": {reason}}
+		if hunk != "" {
+			form.Set("hunk", hunk)
+		} else {
+			form.Set("content", lines("ONE", "two", "drei"))
+		}
+		return ada.post(one, form)
+	}
+	stored := func(want string) {
+		t.Helper()
+		page, err := w.Pages.Page(t.Context(), w.Access("ada", "ada"), "Stars", "")
+		if err != nil || string(page.Source) != want {
+			t.Errorf("%q, want %q: %v", page.Source, want, err)
+		}
+	}
+	do("accept", "7", "").want(http.StatusNotFound)
+	ada.follow(do("accept", "0", "").want(http.StatusSeeOther)).has("Accepted.", "TWO", "THREE").lacks("<ins>ONE</ins>")
+	stored(lines("ONE", "two", "three"))
+	ada.follow(do("decline", "0", "Two is right.").want(http.StatusSeeOther)).has("Declined.", "THREE").lacks("TWO")
+	stored(lines("ONE", "two", "three"))
+	ada.get(one+"?page=Stars.md").want(http.StatusOK).has("Accept this text", "THREE")
+	stale := url.Values{"action": {"accept"}, "page": {"Stars.md"}, "version": {"0.0"}, "content": {"typed"}}
+	ada.post(one, stale).want(http.StatusConflict).has("has changed since you opened it", "typed")
+	ada.follow(do("accept", "", "", "?page=Stars.md").want(http.StatusSeeOther)).has("Nothing waits for a decision")
+	stored(lines("ONE", "two", "drei"))
+	ada.get(on("ada", "/Stars/history")).has("Claude", "Count")
+}
+
 // Nobody but editors sees anything of a proposal, and editors only where they decide.
 func TestProposalsAreHidden(t *testing.T) {
 	t.Parallel()

@@ -78,6 +78,8 @@ func TestEveryTemplate(t *testing.T) {
 		b.get(testPlatform + "/nothing").want(http.StatusNotFound)
 	}
 	ada.get(on("ada", "/-/proposals")).want(http.StatusOK)
+	w.propose("ada", "bob", "", newProposal("Proposed", "One.\n"))
+	ada.get(on("ada", "/-/proposals/grant-of-bob?page=Proposed.md")).want(http.StatusOK)
 	ada.consent("ada").want(http.StatusOK)
 	w.Connect("bob", "bob.example.org")
 	ada.follow(ada.get(onDomain("bob", "/"))).want(http.StatusOK).has("Continue to bob.example.org?")
