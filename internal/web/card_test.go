@@ -119,3 +119,11 @@ func TestCardsAreDrawnOneAtATime(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+// Robots that make cards of links obey robots.txt, which must let them have the picture.
+func TestRobotsMayFetchCards(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.anonymous().get(on("ada", "/robots.txt")).has("Disallow: /-/\n", "Allow: /-/card/\n", "Allow: /-/icon/\n", "Allow: /-/accent/\n", "Allow: /-/static/\n")
+	w.anonymous().get(on("bob", "/robots.txt")).lacks("Allow")
+}

@@ -107,7 +107,10 @@ func (h *Handler) showHelp(v *visit) error {
 func (h *Handler) showRobots(v *visit) error {
 	body := "User-agent: *\nDisallow: /\n"
 	if _, err := h.o.Tenant.Resolve(v.ctx(), v.slug, wiki.Caller{}); err == nil {
-		body = "User-agent: *\nDisallow: /-/\nAllow: /-/static/\n"
+		body = "User-agent: *\nDisallow: /-/\n"
+		for _, part := range []string{"static", "accent", "icon", "card"} { // parts of pages, and of links to them
+			body += "Allow: /-/" + part + "/\n"
+		}
 		for _, action := range wiki.Actions {
 			if action != "a" && action != "t" {
 				body += "Disallow: /*/" + action + "\n"
