@@ -296,7 +296,7 @@ func (w *dataWorld) backUp() (restored *dataWorld) {
 	_, err = r.Take(w.t.Context(), w.dir, nil, false)
 	w.must(err)
 	restored = &dataWorld{t: w.t, dir: filepath.Join(w.t.TempDir(), "restored"), now: w.now}
-	_, err = r.Restore(w.t.Context(), "", restored.dir, nil)
+	_, err = r.Restore(w.t.Context(), backup.Moment{}, restored.dir, nil)
 	w.must(err)
 	return restored
 }

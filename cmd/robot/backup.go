@@ -12,6 +12,7 @@ import (
 	"filippo.io/age"
 
 	"robot.wtf/internal/backup"
+	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
 )
 
@@ -29,9 +30,9 @@ type backupCommand struct {
 
 // Run takes a backup.
 func (c backupCommand) Run(ctx context.Context) (err error) {
-	recipients, err := parseRecipients(c.Recipient)
+	recipients, err := config.ParseRecipients(c.Recipient)
 	if err != nil {
-		return err
+		return fmt.Errorf("--recipient: %w", err)
 	}
 	if _, err := os.Stat(filepath.Join(c.Data, "robot.db")); err != nil {
 		return fmt.Errorf("--data: %s isn't a data directory: %w", c.Data, err)
@@ -50,18 +51,6 @@ func (c backupCommand) Run(ctx context.Context) (err error) {
 		}
 	}
 	return err
-}
-
-func parseRecipients(list []string) ([]age.Recipient, error) {
-	var all []age.Recipient
-	for _, text := range list {
-		r, err := age.ParseX25519Recipient(text)
-		if err != nil {
-			return nil, fmt.Errorf("--recipient: %q isn't an age recipient, which starts with age1: %w", text, err)
-		}
-		all = append(all, r)
-	}
-	return all, nil
 }
 
 // identityFlag names the identity that decrypts keys.
@@ -110,6 +99,12 @@ func (c verifyCommand) Run(ctx context.Context) (err error) {
 	}
 	fmt.Printf("Backup %s can be restored: %d wikis with %d files, %d commits and %d blobs match; %s\n",
 		p.Name, p.Wikis, p.Facts.Files, p.Facts.Commits, p.Facts.Blobs, p.Took.Round(time.Millisecond))
+	if p.Shipped > 0 {
+		fmt.Printf("The log shipped since then can be applied to %d databases\n", p.Shipped)
+	}
+	if p.LogSkipped {
+		fmt.Println("The log shipped since then is encrypted and wasn't checked: to check it, add --identity")
+	}
 	if p.KeysSkipped > 0 {
 		fmt.Printf("%d keys are encrypted and weren't checked: to check them, add --identity\n", p.KeysSkipped)
 	}
@@ -123,8 +118,22 @@ type restoreCommand struct {
 	TrustAuthors bool   `help:"With --from-repos: trust the authors in the commits, because the repositories are exports of this service. Otherwise they are shown as imported."`
 	Wiki         string `placeholder:"SLUG" help:"Restore only this wiki, into an existing data directory. The service can be running."`
 	Replace      bool   `help:"With --wiki: replace the wiki's database if it has one. The old data is moved aside."`
-	Snapshot     string `placeholder:"NAME" help:"Backup to restore. Default: the newest, or with --wiki the newest that has the wiki."`
+	Snapshot     string `placeholder:"NAME" xor:"moment" help:"Backup to restore, as it was taken. Default: the newest (with --wiki, the newest that has the wiki), and the log shipped since then."`
+	At           string `placeholder:"TIME" xor:"moment" help:"Restore as of this time, from the shipped log, such as 2026-12-01T10:00:00Z."`
 	identityFlag
+}
+
+// moment returns the state to restore.
+func (c restoreCommand) moment() (backup.Moment, error) {
+	m := backup.Moment{Snapshot: c.Snapshot}
+	if c.At == "" {
+		return m, nil
+	}
+	var err error
+	if m.At, err = time.Parse(time.RFC3339, c.At); err != nil {
+		return m, fmt.Errorf("--at: %q isn't a time such as 2026-12-01T10:00:00Z", c.At)
+	}
+	return m, nil
 }
 
 // Run restores a data directory from a backup.
@@ -147,6 +156,10 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	m, err := c.moment()
+	if err != nil {
+		return err
+	}
 	lock, err := service.Lock(c.Data)
 	if err != nil {
 		return err
@@ -157,13 +170,19 @@ func (c restoreCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	s, err := r.Restore(ctx, c.Snapshot, c.Data, identities)
+	s, err := r.Restore(ctx, m, c.Data, identities)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Restored %d wikis of %s to %s\n", len(s.Wikis), s.Name(), c.Data)
+	fmt.Printf("Restored %d wikis of %s to %s\n", s.Count, s.Name(), c.Data)
 	for slug, since := range s.Stale {
 		fmt.Printf("note: %s couldn't be copied at that time; it is restored as of %s\n", slug, since.Format(time.RFC3339))
+	}
+	if !s.Until.IsZero() {
+		fmt.Printf("Applied the shipped log up to %s\n", s.Until.Format(time.RFC3339))
+	}
+	for _, text := range s.Behind {
+		fmt.Printf("WARNING: %s\n", text)
 	}
 	return nil
 }

@@ -64,12 +64,20 @@ func (c restoreCommand) oneWiki(ctx context.Context) (err error) {
 }
 
 func (c restoreCommand) fetch(ctx context.Context, scratch string) (_ backup.WikiCopy, err error) {
+	m, err := c.moment()
+	if err != nil {
+		return backup.WikiCopy{}, err
+	}
+	identities, err := c.read()
+	if err != nil {
+		return backup.WikiCopy{}, err
+	}
 	r, err := openBackups(ctx, c.Dir, false)
 	if err != nil {
 		return backup.WikiCopy{}, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return r.RestoreWiki(ctx, c.Snapshot, c.Wiki, scratch)
+	return r.RestoreWiki(ctx, m, c.Wiki, scratch, identities)
 }
 
 // siteIn reads a wiki and its members from a copy of a platform database, possibly of
@@ -138,6 +146,9 @@ func recoverWiki(ctx context.Context, s *service.Service, args url.Values, in io
 	s.Committed(slug, facts.Seq)
 	fmt.Fprintf(out, "%s is restored from %s, as of %s: %d files, %d commits, the head is %s\n",
 		slug, r.Copy.Snapshot, r.Copy.Taken.UTC().Format(time.RFC3339), facts.Files, facts.Commits, facts.Head)
+	for _, text := range r.Copy.Behind {
+		fmt.Fprintf(out, "WARNING: %s\n", text)
+	}
 	if row.Added {
 		fmt.Fprintln(out, "its settings and members are from the backup; create tokens and connect agents again")
 	}

@@ -12,6 +12,7 @@
 //	kept/              empty files named like the snapshots that aren't pruned
 //	damaged/           corrupt objects found by a verification; the next backup stores
 //	                   them again if their source still exists
+//	log/               what a running service has shipped (package shipping)
 //	lock               exclusive for writers, shared for readers
 //
 // Invariants: a snapshot is listed only after all its objects are on disk, and

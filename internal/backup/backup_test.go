@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"robot.wtf/internal/content"
+	"robot.wtf/internal/shipping"
 	"robot.wtf/internal/slow"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/testdisk"
@@ -30,6 +31,7 @@ type dataDir struct {
 	pool *content.Pool
 	db   *store.DB
 	now  time.Time
+	ship *shipping.Shipper // nil unless the test ships
 }
 
 func newDataDir(t *testing.T, slugs ...string) *dataDir {
@@ -58,9 +60,9 @@ func (p *dataDir) must(err error) {
 func (p *dataDir) open() {
 	p.t.Helper()
 	var err error
-	p.db, err = store.Open(p.t.Context(), filepath.Join(p.data, "robot.db"), p.clock)
+	p.db, err = store.OpenWith(p.t.Context(), filepath.Join(p.data, "robot.db"), store.Options{Now: p.clock, Wrote: p.platformWrote()})
 	p.must(err)
-	p.pool, err = content.NewPool(content.Options{Dir: filepath.Join(p.data, "wikis"), Now: p.clock, Log: slog.New(slog.DiscardHandler),
+	p.pool, err = content.NewPool(content.Options{Dir: filepath.Join(p.data, "wikis"), Now: p.clock, Wrote: p.wikiWrote(), Log: slog.New(slog.DiscardHandler),
 		Links: func(wiki.PageName, []byte) []wiki.Link { return nil }})
 	p.must(err)
 	p.t.Cleanup(func() { p.close() })
@@ -116,7 +118,7 @@ func (p *dataDir) ageFiles() {
 func restoreAndDescribe(t *testing.T, r *Repository, name string, identities ...age.Identity) string {
 	t.Helper()
 	p := &dataDir{t: t, data: filepath.Join(t.TempDir(), "restored"), now: time.Now()}
-	_, err := r.Restore(t.Context(), name, p.data, identities)
+	_, err := r.Restore(t.Context(), Moment{Snapshot: name}, p.data, identities)
 	p.must(err)
 	p.open()
 	return p.describe()
@@ -194,7 +196,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if got := restoreAndDescribe(t, r, first.Name); got != want {
 		t.Error(cmp.Diff(want, got))
 	}
-	if _, err := r.Restore(t.Context(), "", p.data, nil); err == nil || !strings.Contains(err.Error(), "already contains data") {
+	if _, err := r.Restore(t.Context(), Moment{}, p.data, nil); err == nil || !strings.Contains(err.Error(), "already contains data") {
 		t.Errorf("restore over existing data: %v", err)
 	}
 }
@@ -213,7 +215,7 @@ func TestKilledRestore(t *testing.T) {
 		restored := &dataDir{t: t, data: filepath.Join(t.TempDir(), "restored"), now: time.Now()}
 		s, err := r.Snapshot(first.Name)
 		p.must(err)
-		p.must(r.stageRestore(t.Context(), s, restored.data, nil))
+		p.must(r.stageRestore(t.Context(), &Restored{Snapshot: s}, Moment{}, restored.data, nil))
 		for _, part := range restoredParts[:moved] {
 			p.must(os.Rename(filepath.Join(restored.data, stageName, part), filepath.Join(restored.data, part)))
 		}
@@ -222,10 +224,10 @@ func TestKilledRestore(t *testing.T) {
 			t.Errorf("%d parts moved: the check says %v", moved, err)
 		}
 		if !complete {
-			if _, err := r.Restore(t.Context(), second.Name, restored.data, nil); err == nil || !strings.Contains(err.Error(), first.Name) {
+			if _, err := r.Restore(t.Context(), Moment{Snapshot: second.Name}, restored.data, nil); err == nil || !strings.Contains(err.Error(), first.Name) {
 				t.Errorf("%d parts moved: another snapshot is restored over them: %v", moved, err)
 			}
-			got, err := r.Restore(t.Context(), "", restored.data, nil)
+			got, err := r.Restore(t.Context(), Moment{}, restored.data, nil)
 			if err != nil || got.Name() != first.Name {
 				t.Fatalf("%d parts moved: %s, %v", moved, got.Name(), err)
 			}
@@ -244,7 +246,7 @@ func TestKilledRestore(t *testing.T) {
 	// One that was killed before it had everything begins again.
 	again := filepath.Join(t.TempDir(), "restored")
 	p.must(os.MkdirAll(filepath.Join(again, stageName, "wikis", "ada"), 0o700))
-	if s, err := r.Restore(t.Context(), "", again, nil); err != nil || s.Name() == first.Name {
+	if s, err := r.Restore(t.Context(), Moment{}, again, nil); err != nil || s.Name() == first.Name {
 		t.Errorf("%s, %v", s.Name(), err)
 	}
 }
@@ -261,7 +263,7 @@ func TestKeysAreEncrypted(t *testing.T) {
 	if bytes.Contains(out, []byte("the planted key")) || !bytes.Contains(out, []byte("age-encryption.org/v1")) {
 		t.Error("the backup contains the key in plain text")
 	}
-	if _, err := r.Restore(t.Context(), "", filepath.Join(t.TempDir(), "r"), nil); err == nil || !strings.Contains(err.Error(), "--identity") {
+	if _, err := r.Restore(t.Context(), Moment{}, filepath.Join(t.TempDir(), "r"), nil); err == nil || !strings.Contains(err.Error(), "--identity") {
 		t.Errorf("restore without the identity: %v", err)
 	}
 	other, err := age.GenerateX25519Identity()
@@ -437,7 +439,7 @@ func TestRestoreSingleLostWiki(t *testing.T) {
 	check := func(name string, since time.Time) {
 		t.Helper()
 		dir := t.TempDir()
-		c, err := r.RestoreWiki(t.Context(), "", "ada", dir)
+		c, err := r.RestoreWiki(t.Context(), Moment{}, "ada", dir, nil)
 		p.must(err)
 		if c.Snapshot != name || !c.Taken.Equal(since) {
 			t.Errorf("restored from %s, as of %s", c.Snapshot, c.Taken)
@@ -458,7 +460,7 @@ func TestRestoreSingleLostWiki(t *testing.T) {
 		t.Errorf("after the purge: %+v", after)
 	}
 	check(taken.Format(snapshotNameLayout), taken.Add(-time.Hour))
-	if _, err := r.RestoreWiki(t.Context(), newestSnapshot(t, r), "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), `does not contain wiki "ada"`) {
+	if _, err := r.RestoreWiki(t.Context(), Moment{Snapshot: newestSnapshot(t, r)}, "ada", t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), `does not contain wiki "ada"`) {
 		t.Errorf("restore from a snapshot without the wiki: %v", err)
 	}
 
@@ -468,7 +470,7 @@ func TestRestoreSingleLostWiki(t *testing.T) {
 	rec, err := r.readRecord(s.Wikis["ada"])
 	p.must(err)
 	p.must(os.WriteFile(r.objectPath(rec.Content.Chunks[0]), []byte("rot"), 0o600))
-	if _, err := r.RestoreWiki(t.Context(), "", "ada", t.TempDir()); err == nil || !strings.Contains(err.Error(), "wiki ada") {
+	if _, err := r.RestoreWiki(t.Context(), Moment{}, "ada", t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "wiki ada") {
 		t.Errorf("restore of a corrupt copy: %v", err)
 	}
 }

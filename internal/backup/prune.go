@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/shipping"
 )
 
 // Retention: the newest backup of each hour for 2 days, the newest of each day for
@@ -44,7 +45,8 @@ func selectSnapshots(times []time.Time, now time.Time) []bool {
 
 // Prune deletes expired snapshots, then the objects that no remaining snapshot
 // uses, and returns the number of snapshots deleted. It deletes no objects if any
-// remaining snapshot can't be read.
+// remaining snapshot can't be read. It also deletes the shipped log from before the
+// oldest snapshot of the last two days.
 func (r *Repository) Prune() (int, error) {
 	names, err := r.Snapshots()
 	if err != nil {
@@ -76,6 +78,9 @@ func (r *Repository) Prune() (int, error) {
 		}
 		removed++
 	}
+	if err := r.pruneLog(names, times); err != nil {
+		return removed, fmt.Errorf("backup: prune: %w", err)
+	}
 	if removed == 0 {
 		return 0, nil
 	}
@@ -83,6 +88,25 @@ func (r *Repository) Prune() (int, error) {
 		return removed, fmt.Errorf("backup: prune: %w", err)
 	}
 	return removed, r.removeUnusedObjects(used)
+}
+
+// pruneLog deletes the part of the shipped log that only snapshots of more than two
+// days ago would need.
+func (r *Repository) pruneLog(names []string, times []time.Time) error {
+	for i, t := range times {
+		if r.now().Sub(t) >= keepHourly && i < len(times)-1 {
+			continue
+		}
+		if !fileExists(r.path("snapshots", names[i]+".json")) { // just removed
+			continue
+		}
+		s, err := r.readSnapshot(names[i])
+		if err == nil {
+			_, err = shipping.LogIn(r.dir).Prune(s.Log)
+		}
+		return err
+	}
+	return nil
 }
 
 // markUsedObjects adds the ids of all objects that a snapshot uses to used.

@@ -15,6 +15,7 @@ import (
 
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/shipping"
 )
 
 // stageName is the directory inside a data directory in which Restore prepares the
@@ -29,35 +30,35 @@ const completeName = "complete"
 // place. A directory without robot.db isn't a data directory yet.
 var restoredParts = []string{"keys", "wikis", "robot.db"}
 
-// Restore restores a snapshot into a data directory; an empty name means the
-// newest. The directory must not contain a service's data. Files move into place
+// Restore restores a data directory as of a moment. The directory must not contain a service's data. Files move into place
 // at the end. A restore that was killed can be repeated, at any moment: one that
 // had begun to move files is finished, with the snapshot it began with. The service
 // rebuilds missing indexes and git exports.
-func (r *Repository) Restore(ctx context.Context, name, data string, identities []age.Identity) (Snapshot, error) {
+func (r *Repository) Restore(ctx context.Context, m Moment, data string, identities []age.Identity) (Restored, error) {
 	begun, err := Unfinished(data)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("backup: restore: %w", err)
+		return Restored{}, fmt.Errorf("backup: restore: %w", err)
 	}
 	switch {
-	case begun != "" && name != "" && name != begun:
-		return Snapshot{}, fmt.Errorf("backup: restore: %s contains half of a restore of %s: finish it with --snapshot %s, or pass an empty directory with --data", data, begun, begun)
+	case begun != "" && m.Snapshot != "" && m.Snapshot != begun:
+		return Restored{}, fmt.Errorf("backup: restore: %s contains half of a restore of %s: finish it with --snapshot %s, or pass an empty directory with --data", data, begun, begun)
 	case begun != "":
-		name = begun
+		m = Moment{Snapshot: begun}
 	}
-	s, err := r.Snapshot(name)
+	s, err := r.snapshotFor(m)
+	d := Restored{Snapshot: s, Count: len(s.Wikis)}
 	if err != nil {
-		return s, err
+		return d, err
 	}
 	if begun == "" {
-		if err := r.stageRestore(ctx, s, data, identities); err != nil {
-			return s, err
+		if err := r.stageRestore(ctx, &d, m, data, identities); err != nil {
+			return d, err
 		}
 	}
 	if err := moveIntoPlace(data); err != nil {
-		return s, fmt.Errorf("backup: restore: %w", err)
+		return d, fmt.Errorf("backup: restore: %w", err)
 	}
-	return s, nil
+	return d, nil
 }
 
 // Unfinished returns the name of the snapshot whose restore to a data directory was
@@ -85,7 +86,7 @@ func CheckRestored(data string) error {
 }
 
 // stageRestore prepares everything in the stage.
-func (r *Repository) stageRestore(ctx context.Context, s Snapshot, data string, identities []age.Identity) error {
+func (r *Repository) stageRestore(ctx context.Context, d *Restored, m Moment, data string, identities []age.Identity) error {
 	for _, part := range restoredParts {
 		if fileExists(filepath.Join(data, part)) {
 			return fmt.Errorf("backup: restore: %s already contains data (%s): pass an empty directory with --data, or move the data away", data, part)
@@ -98,17 +99,29 @@ func (r *Repository) stageRestore(ctx context.Context, s Snapshot, data string, 
 	if err := os.MkdirAll(filepath.Join(stage, "wikis"), 0o700); err != nil {
 		return fmt.Errorf("backup: restore: %w", err)
 	}
-	err := r.restoreInto(ctx, s, stage, identities)
+	err := r.restoreInto(ctx, d.Snapshot, stage, identities)
+	if err == nil && m.Snapshot == "" {
+		err = r.replayLog(ctx, d, m, stage, identities)
+	}
 	if err == nil {
 		err = durable.SyncDir(data)
 	}
 	if err == nil {
-		err = durable.WriteFile(filepath.Join(stage, completeName), []byte(s.Name()))
+		err = durable.WriteFile(filepath.Join(stage, completeName), []byte(d.Name()))
 	}
 	if err != nil {
-		return fmt.Errorf("backup: restore %s: %w", s.Name(), err)
+		return fmt.Errorf("backup: restore %s: %w", d.Name(), err)
 	}
 	return nil
+}
+
+// replayLog applies the log that was shipped after the snapshot to the stage.
+func (r *Repository) replayLog(ctx context.Context, d *Restored, m Moment, stage string, identities []age.Identity) error {
+	l, err := r.openLog(d.Snapshot, m, stage, identities)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.applyLog(ctx, l, stage), l.Close())
 }
 
 // moveIntoPlace moves the parts that are still in the stage, then removes the
@@ -192,14 +205,15 @@ type WikiCopy struct {
 	Snapshot string
 	Taken    time.Time // when the wiki was copied; earlier than the snapshot if copying failed then
 	Facts    content.Facts
+	Behind   []string // why it isn't newer, if something shipped couldn't be applied
 }
 
-// RestoreWiki restores one wiki's content to wiki.db in dir, with the platform
-// database, which holds the wiki's row and members, as robot.db beside it. It
-// fails if the content differs from the facts recorded when it was copied. An
-// empty name means the newest snapshot that contains the wiki.
-func (r *Repository) RestoreWiki(ctx context.Context, name, slug, dir string) (WikiCopy, error) {
-	s, err := r.findSnapshotWithWiki(name, slug)
+// RestoreWiki restores one wiki's content as of a moment to wiki.db in dir, with the
+// platform database, which holds the wiki's row and members, as robot.db beside it. It
+// fails if the content differs from the facts recorded when it was copied. The newest
+// moment is that of the newest snapshot that contains the wiki, or of the shipped log.
+func (r *Repository) RestoreWiki(ctx context.Context, m Moment, slug, dir string, identities []age.Identity) (WikiCopy, error) {
+	s, err := r.snapshotWithWiki(m, slug)
 	if err != nil {
 		return WikiCopy{}, err
 	}
@@ -207,50 +221,85 @@ func (r *Repository) RestoreWiki(ctx context.Context, name, slug, dir string) (W
 	if since, stale := s.Stale[slug]; stale {
 		c.Taken = since
 	}
-	if c.Facts, err = r.restoreWikiFiles(ctx, s, slug, dir); err != nil {
+	err = r.restoreWikiFiles(ctx, s, slug, dir, &c)
+	if err == nil && m.Snapshot == "" {
+		err = r.replayWiki(ctx, s, m, slug, dir, identities, &c)
+	}
+	if err == nil && !fileExists(filepath.Join(dir, "wiki.db")) {
+		err = errors.New("neither a backup nor the shipped log contains it")
+	}
+	if err != nil {
 		return c, fmt.Errorf("backup: restore wiki %s from %s: %w", slug, s.Name(), err)
 	}
 	return c, nil
 }
 
-func (r *Repository) restoreWikiFiles(ctx context.Context, s Snapshot, slug, dir string) (content.Facts, error) {
-	rec, err := r.readRecord(s.Wikis[slug])
-	if err != nil {
-		return content.Facts{}, err
+// restoreWikiFiles restores what a snapshot has of a wiki.
+func (r *Repository) restoreWikiFiles(ctx context.Context, s Snapshot, slug, dir string, c *WikiCopy) error {
+	if s.Wikis[slug] != "" {
+		rec, err := r.readRecord(s.Wikis[slug])
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(dir, "wiki.db")
+		if err := r.writeFile(rec.Content.storedFile, file); err != nil {
+			return err
+		}
+		if c.Facts, err = rec.checkContent(ctx, file, slug); err != nil {
+			return err
+		}
 	}
-	file := filepath.Join(dir, "wiki.db")
-	if err := r.writeFile(rec.Content.storedFile, file); err != nil {
-		return content.Facts{}, err
-	}
-	facts, err := rec.checkContent(ctx, file, slug)
-	if err != nil {
-		return facts, err
-	}
-	return facts, r.writeFile(s.Platform.storedFile, filepath.Join(dir, "robot.db"))
+	return r.writeFile(s.Platform.storedFile, filepath.Join(dir, "robot.db"))
 }
 
-// findSnapshotWithWiki returns the named snapshot, or with an empty name the
-// newest one that contains the wiki.
-func (r *Repository) findSnapshotWithWiki(name, slug string) (Snapshot, error) {
-	names := []string{name}
-	if name == "" {
-		var err error
-		if names, err = r.Snapshots(); err != nil {
-			return Snapshot{}, err
-		}
-		slices.Reverse(names)
+// replayWiki applies the log that was shipped after the snapshot to a wiki. The platform
+// database is that of the snapshot, unless the wiki is newer: the wiki may have been
+// deleted since.
+func (r *Repository) replayWiki(ctx context.Context, s Snapshot, m Moment, slug, dir string, identities []age.Identity, c *WikiCopy) error {
+	l, err := r.openLog(s, m, dir, identities)
+	if err != nil {
+		return err
 	}
-	for _, candidate := range names {
-		s, err := r.Snapshot(candidate)
-		if err != nil {
-			return s, err
+	defer l.Close()
+	d := Restored{Snapshot: s}
+	file := filepath.Join(dir, "wiki.db")
+	done, err := d.apply(l, shipping.WikiName(slug), file)
+	if err == nil && done.Records > 0 {
+		c.Taken = done.Time
+		c.Facts, err = content.CheckFile(ctx, file, slug)
+	}
+	if err == nil && s.Wikis[slug] == "" {
+		_, err = d.apply(l, shipping.PlatformName, filepath.Join(dir, "robot.db"))
+	}
+	c.Behind = d.Behind
+	return err
+}
+
+// snapshotWithWiki returns the snapshot to restore a wiki from: that of the moment, or
+// for the newest moment the newest that contains the wiki. If none does, the shipped
+// log may.
+func (r *Repository) snapshotWithWiki(m Moment, slug string) (Snapshot, error) {
+	s, err := r.snapshotFor(m)
+	if err != nil || s.Wikis[slug] != "" {
+		return s, err
+	}
+	if m.Snapshot != "" {
+		return Snapshot{}, fmt.Errorf("backup: snapshot %s does not contain wiki %q", s.Name(), slug)
+	}
+	names, err := r.Snapshots()
+	if err != nil {
+		return s, err
+	}
+	for _, name := range slices.Backward(names) {
+		if !m.At.IsZero() {
+			break
 		}
-		if s.Wikis[slug] != "" {
-			return s, nil
+		if older, err := r.readSnapshot(name); err != nil || older.Wikis[slug] != "" {
+			return older, err
 		}
 	}
-	if name == "" {
-		return Snapshot{}, fmt.Errorf("backup: no backup in %s contains wiki %q", r.dir, slug)
+	if newest, err := shipping.LogIn(r.dir).Newest(); err != nil || newest <= s.Log {
+		return s, errors.Join(err, fmt.Errorf("backup: no backup in %s contains wiki %q", r.dir, slug))
 	}
-	return Snapshot{}, fmt.Errorf("backup: snapshot %s does not contain wiki %q", name, slug)
+	return s, nil
 }

@@ -16,6 +16,7 @@ import (
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/content"
 	"robot.wtf/internal/durable"
+	"robot.wtf/internal/shipping"
 	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/store"
 )
@@ -129,6 +130,9 @@ func (b *backupRun) copyAll(ctx context.Context, recipients []age.Recipient) (Sn
 		s.Time = b.previous.Time.Add(time.Millisecond)
 	}
 	var err error
+	if s.Log, err = shipping.LogIn(b.repo.dir).Newest(); err != nil {
+		return s, err
+	}
 	if s.Keys, err = b.storeKeys(recipients); err != nil {
 		return s, err
 	}
@@ -153,6 +157,7 @@ func (b *backupRun) copyAll(ctx context.Context, recipients []age.Recipient) (Sn
 			return s, fmt.Errorf("wiki %s: %w", slug, err)
 		}
 	}
+	s.Copied = b.repo.now().UTC()
 	return s, nil
 }
 

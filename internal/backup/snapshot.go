@@ -62,6 +62,10 @@ type Snapshot struct {
 	Platform storedDatabase    `json:"platform"`
 	Keys     []storedKey       `json:"keys"`
 	Wikis    map[string]string `json:"wikis"` // slug to the id of its wikiRecord
+	// Log is the number of the newest shipped object before anything was copied: the
+	// copies contain everything in it and in older ones.
+	Log    uint64    `json:"log,omitempty"`
+	Copied time.Time `json:"copied,omitzero"` // when everything was copied
 	// Stale lists wikis that could not be copied, with the time of the older copy
 	// in Wikis. A wiki that was never copied is missing from Wikis.
 	Stale map[string]time.Time `json:"stale,omitempty"`

@@ -23,13 +23,15 @@ type VerifyReport struct {
 	Wikis       int
 	Facts       content.Facts // sums over all wikis; Head is empty
 	KeysChecked int
-	KeysSkipped int // encrypted, and no identity was given
+	KeysSkipped int  // encrypted, and no identity was given
+	Shipped     int  // databases to which the shipped log was applied
+	LogSkipped  bool // the shipped log is encrypted, and no identity was given
 	Took        time.Duration
 }
 
 // Verify restores a snapshot (an empty name means the newest) or one wiki in it
 // to a temporary directory, and compares heads, row counts and files with those
-// recorded by the backup. The temporary directory is created in scratch, by
+// recorded by the backup. It also applies the log that was shipped since the newest snapshot. The temporary directory is created in scratch, by
 // default the system's, and removed afterwards.
 //
 // The error lists all failures, not just the first. Corrupt objects are moved to
@@ -70,6 +72,9 @@ func (r *Repository) verify(ctx context.Context, name, slug, scratch string, ide
 		if slug == "" || candidate == slug {
 			v.checkWiki(ctx, candidate, s.Wikis[candidate])
 		}
+	}
+	if name == "" && slug == "" {
+		v.checkLog(ctx, s, identities)
 	}
 	v.report.Took = time.Since(start)
 	if err := errors.Join(v.failures...); err != nil {

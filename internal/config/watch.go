@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"filippo.io/age"
 )
 
 // WatchFlags are the settings for metrics and alerts. The tags are for package
@@ -18,6 +20,8 @@ type WatchFlags struct {
 	MetricsToken string        `name:"metrics-token" env:"ROBOT_METRICS_TOKEN" placeholder:"TOKEN" help:"Token required to read metrics: Authorization: Bearer TOKEN."`
 	Backup       string        `name:"backup" env:"ROBOT_BACKUP" placeholder:"DIR" help:"Backup directory to watch: alert when a backup fails or is late."`
 	BackupEvery  time.Duration `name:"backup-every" env:"ROBOT_BACKUP_EVERY" default:"1h" placeholder:"DURATION" help:"How often backups are taken (${default}): the alarm is raised two hours after one is due. Verifications are expected daily."`
+	Ship         bool          `name:"ship" env:"ROBOT_SHIP" help:"Ship commits to the directory of --backup within seconds. A restore then loses seconds, not everything since the last backup."`
+	Recipient    []string      `name:"backup-recipient" env:"ROBOT_BACKUP_RECIPIENT" placeholder:"AGE1…" help:"Encrypt shipped commits for this age recipient, like the keys in a backup."`
 	Offsite      string        `name:"offsite-marker" env:"ROBOT_OFFSITE_MARKER" placeholder:"FILE" help:"File that the job for copying backups elsewhere touches when it succeeds: alert when that was 26 hours ago."`
 	Certificate  bool          `name:"check-certificate" env:"ROBOT_CHECK_CERTIFICATE" default:"true" negatable:"" help:"Connect to the public address every six hours, and alert when its certificate is invalid or expires within 14 days."`
 	Webhook      string        `name:"alert-webhook" env:"ROBOT_ALERT_WEBHOOK" placeholder:"URL" help:"Post alarms as JSON to this URL: https, or http on loopback."`
@@ -33,8 +37,10 @@ type Watch struct {
 	Metrics, MetricsToken string // address; "" for none
 	Backup                string // directory; "" if backups aren't watched
 	BackupEvery           time.Duration
-	Offsite               string // file that is touched by the copy elsewhere, or ""
-	Certificate           bool   // check the certificate of the public address
+	Ship                  bool            // ship to the backup directory
+	Recipients            []age.Recipient // of the shipped log
+	Offsite               string          // file that is touched by the copy elsewhere, or ""
+	Certificate           bool            // check the certificate of the public address
 	Webhook               string
 	Mail                  *Mail // nil for none
 }
@@ -58,6 +64,13 @@ func (f WatchFlags) parseWatch(host string, invalid func(setting string, err err
 		w.Backup, err = filepath.Abs(f.Backup)
 		invalid("backup", err)
 	}
+	w.Ship = f.Ship
+	if f.Ship && f.Backup == "" {
+		invalid("ship", errors.New("needs --backup, the directory to ship to"))
+	}
+	var err error
+	w.Recipients, err = ParseRecipients(f.Recipient)
+	invalid("backup-recipient", err)
 	if f.MailTo == "" {
 		return w
 	}
@@ -77,6 +90,19 @@ func (f WatchFlags) parseWatch(host string, invalid func(setting string, err err
 	}
 	w.Mail = m
 	return w
+}
+
+// ParseRecipients parses recipients of encrypted backups.
+func ParseRecipients(list []string) ([]age.Recipient, error) {
+	var all []age.Recipient
+	for _, text := range list {
+		r, err := age.ParseX25519Recipient(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q isn't an age recipient, which starts with age1: %w", text, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func parseAddress(text string, into *mail.Address) error {

@@ -57,6 +57,11 @@ type Options struct {
 	Background *background.Workers // closes wikis; nil only recovers from panics
 	Now        func() time.Time
 	Log        *slog.Logger
+	// Wrote is called after each transaction that may have changed a wiki's database, and
+	// when a wiki gets another one; nil for nobody. It must return at once. If it is set,
+	// write-ahead logs are moved into the databases' files by Wiki.Checkpoint and when a
+	// wiki is closed.
+	Wrote func(slug string)
 	// Room replaces durable.Room in tests.
 	Room func(dir string) (int64, error)
 }

@@ -137,6 +137,7 @@ func (p *Pool) Create(ctx context.Context, slug string) error {
 	if err := p.create(ctx, slug); err != nil {
 		return fmt.Errorf("content: create %s: %w", slug, sqlite.StorageError(err))
 	}
+	p.wrote(slug)
 	return nil
 }
 
@@ -413,7 +414,7 @@ func (p *Pool) load(ctx context.Context, slug string) (*Wiki, error) {
 }
 
 func (p *Pool) openFile(ctx context.Context, slug, file string) (*Wiki, error) {
-	db, err := sqlite.Open(file, sqlite.Options{MustExist: true, Relieve: p.o.Relieve})
+	db, err := sqlite.Open(file, sqlite.Options{MustExist: true, Relieve: p.o.Relieve, KeepLog: p.o.Wrote != nil})
 	if err != nil {
 		return nil, err
 	}
@@ -547,6 +548,7 @@ func (p *Pool) moveAway(ctx context.Context, slug string, move func() error) err
 		}
 		return err
 	}
+	p.wrote(slug)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.damaged, slug)

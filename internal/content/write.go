@@ -81,7 +81,31 @@ func (w *Wiki) inWriteTx(ctx context.Context, f func(*tx) error, done func()) er
 	if done != nil {
 		done()
 	}
+	w.pool.wrote(w.slug)
 	return nil
+}
+
+// wrote calls Options.Wrote.
+func (p *Pool) wrote(slug string) {
+	if p.o.Wrote != nil {
+		p.o.Wrote(slug)
+	}
+}
+
+// Checkpoint moves the write-ahead log into the database's file while nobody writes, if
+// ready returns true. It reports whether that was all of it.
+func (w *Wiki) Checkpoint(ctx context.Context, ready func() bool) (whole bool, err error) {
+	select {
+	case w.writeLock <- struct{}{}:
+		defer func() { <-w.writeLock }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if w.gone.Load() || w.closed || !ready() {
+		return false, nil
+	}
+	whole, err = sqlite.MoveLog(ctx, w.db)
+	return whole, wrapError(err, "checkpoint %s", w.slug)
 }
 
 var errClosed = errors.New("content: the pool is closed")

@@ -51,6 +51,15 @@ func Create(file string, write func(io.Writer) error) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// SyncFile fsyncs a file that was changed in place.
+func SyncFile(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // Rename renames a file or directory and fsyncs the directory that holds the new
 // name. When it fails with an *os.LinkError, nothing was renamed.
 func Rename(from, to string) error {

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 		err = WriteFile(a, []byte("new"))
 	case "Create":
 		err = Create(b, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err })
+	case "SyncFile":
+		err = SyncFile(a)
 	case "Rename":
 		err = Rename(a, b)
 	case "SyncDir":
@@ -50,6 +52,7 @@ func TestSystemCalls(t *testing.T) {
 	tests := map[string][]string{ // calls in order, with paths relative to the directory
 		"WriteFile": {"write .tmp-", "fsync .tmp-", "rename .tmp- a", "fsync ."},
 		"Create":    {"write sub/b", "fsync sub/b"},
+		"SyncFile":  {"fsync a"},
 		"Rename":    {"rename a sub/b", "fsync sub"},
 		"SyncDir":   {"fsync ."},
 	}

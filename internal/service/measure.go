@@ -18,6 +18,7 @@ func (s *Service) measure() {
 	s.measureDisk()
 	s.measureSizes()
 	s.measureSearch()
+	s.measureShipping()
 	for _, kind := range sqlite.Failures() {
 		s.Metrics.Counter("robot_database_errors_total", "Failures of storage that requests or background work met, by kind.", func() uint64 { return sqlite.Failed(kind) }, "kind", kind)
 	}

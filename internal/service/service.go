@@ -30,6 +30,7 @@ import (
 	"robot.wtf/internal/search"
 	"robot.wtf/internal/server"
 	"robot.wtf/internal/session"
+	"robot.wtf/internal/shipping"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/watch"
@@ -77,7 +78,8 @@ type Service struct {
 	indexer    *indexer
 	memory     releaser
 	sweeper    *sweeper
-	openWikis  int // at once, and as many indexes
+	openWikis  int                              // at once, and as many indexes
+	shipper    atomic.Pointer[shipping.Shipper] // nil unless configured
 	sizes      *sizes
 	meter      meter
 	front      atomic.Pointer[server.Server] // nil before Handler
@@ -102,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	if err := s.restoreAside(ctx); err != nil {
 		o.Log.Warn("reading what was set aside failed", "err", err)
 	}
+	s.startShipping()
 	s.indexer.start(s.Content, s.Search)
 	s.sweeper = startSweeper(o.Log, s.background, s.Tenant, s.OAuth, s.Content, s.sizes, handleSweep{s})
 	return s, nil
@@ -111,7 +114,7 @@ func (s *Service) open(ctx context.Context) (err error) {
 	if err := checkDirectory(s.o.Config.Data); err != nil {
 		return err
 	}
-	if s.Store, err = store.Open(ctx, filepath.Join(s.o.Config.Data, "robot.db"), s.o.Now); err != nil {
+	if s.Store, err = store.OpenWith(ctx, filepath.Join(s.o.Config.Data, "robot.db"), store.Options{Now: s.o.Now, Wrote: s.platformWrote()}); err != nil {
 		return err
 	}
 	if err := s.openContent(); err != nil {
@@ -162,6 +165,7 @@ func (s *Service) openContent() (err error) {
 		},
 		Committed:  s.Committed,
 		Measured:   s.measureCommit,
+		Wrote:      s.wikiWrote(),
 		MaxOpen:    s.openWikis,
 		Relieve:    s.closeIdle,
 		Background: s.background,
@@ -338,6 +342,7 @@ func (s *Service) Close() error {
 	if s.Exports != nil {
 		s.Exports.Close()
 	}
+	s.shipper.Load().Stop()
 	var errs []error
 	if s.Search != nil {
 		errs = append(errs, s.Search.Close())
@@ -348,5 +353,6 @@ func (s *Service) Close() error {
 	if s.Store != nil {
 		errs = append(errs, s.Store.Close())
 	}
+	s.shipper.Load().Close()
 	return errors.Join(errs...)
 }

@@ -48,7 +48,7 @@ func (s *Service) checks() []watch.Check {
 	cfg := s.o.Config
 	checks := []watch.Check{
 		watch.DiskCheck("disk", "the data", cfg.Data, watch.DiskUsage), s.checkDatabase, s.checkWikis, s.checkReports, s.checkExports, s.checkPanics, s.checkProblems,
-		s.checkLag, checkDescriptors, (&errorRate{answered: s.Metrics.Answered}).check,
+		s.checkLag, s.checkShipping, checkDescriptors, (&errorRate{answered: s.Metrics.Answered}).check,
 	}
 	if cfg.Watch.Certificate {
 		checks = append(checks, (&certificateCheck{

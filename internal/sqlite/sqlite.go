@@ -38,6 +38,9 @@ type Options struct {
 	ForeignKeys bool // enforce foreign keys
 	CacheKB     int  // page cache of each connection, within pageMemory; 0 is SQLite's default, 2,000
 	IdleConns   int  // connections kept open while unused, of at most 4; 0 is 2
+	// KeepLog leaves it to the caller to move the write-ahead log into the database's
+	// file, see MoveLog. Closing the last connection still does.
+	KeepLog bool
 	// Relieve closes files that aren't in use. It is called when the process has too
 	// few file descriptors to open the database, which is then tried again. Can be nil.
 	Relieve func()
@@ -66,6 +69,9 @@ func Open(file string, o Options) (*sql.DB, error) {
 	writing := append(slices.Clone(reading), "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("journal_size_limit(%d)", logLimit))
 	if o.Derived {
 		writing[slices.Index(writing, "synchronous(FULL)")] = "synchronous(OFF)"
+	}
+	if o.KeepLog {
+		writing = append(writing, "wal_autocheckpoint(0)")
 	}
 	mode := "rwc"
 	if o.MustExist {

@@ -50,8 +50,9 @@ func Schema() (sqlite.Schema, error) { return migrations.Schema() }
 
 // A DB is the platform's database. It is safe for concurrent use.
 type DB struct {
-	sql *sql.DB
-	now func() time.Time
+	sql   *sql.DB
+	now   func() time.Time
+	wrote func() // see Options; never nil
 
 	// writing makes writers wait in Go instead of in SQLite's busy loop.
 	writing sync.Mutex
@@ -77,17 +78,32 @@ const cachedRows = 10_000
 // Open opens the database file, creates it if it doesn't exist, and runs pending
 // migrations.
 func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
+	return OpenWith(ctx, path, Options{Now: now})
+}
+
+// Options describe how a database is used.
+type Options struct {
+	Now func() time.Time
+	// Wrote is called after each write transaction; nil for nobody. It must return at
+	// once. If it is set, the write-ahead log is moved into the database's file by
+	// Checkpoint and Close.
+	Wrote func()
+}
+
+// OpenWith is Open with more options.
+func OpenWith(ctx context.Context, path string, o Options) (*DB, error) {
 	created, err := createFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("store: create %s: %w", path, sqlite.StorageError(err))
 	}
-	conn, err := sqlite.Open(path, sqlite.Options{ForeignKeys: true, IdleConns: 4, MustExist: true})
+	conn, err := sqlite.Open(path, sqlite.Options{ForeignKeys: true, IdleConns: 4, MustExist: true, KeepLog: o.Wrote != nil})
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
 	db := &DB{
 		sql:            conn,
-		now:            now,
+		now:            o.Now,
+		wrote:          o.Wrote,
 		reads:          sqlite.NewStatements(conn, 0),
 		users:          newRowCache[string, wiki.User](cachedRows),
 		sites:          newRowCache[string, *Site](cachedRows),
@@ -96,6 +112,9 @@ func Open(ctx context.Context, path string, now func() time.Time) (*DB, error) {
 		personalTokens: newRowCache[tokenHash, *Token](cachedRows),
 		grants:         newRowCache[string, *Grant](cachedRows),
 		secretLinks:    newRowCache[string, *SecretLink](cachedRows),
+	}
+	if db.wrote == nil {
+		db.wrote = func() {}
 	}
 	if created {
 		return db, nil
@@ -145,7 +164,23 @@ func (db *DB) tx(ctx context.Context, do func(*sql.Tx) error) error {
 	if err := do(tx); err != nil {
 		return sqlite.Translate(err)
 	}
-	return sqlite.Translate(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return sqlite.Translate(err)
+	}
+	db.wrote()
+	return nil
+}
+
+// Checkpoint moves the write-ahead log into the database's file while nobody writes, if
+// ready returns true. It reports whether that was all of it.
+func (db *DB) Checkpoint(ctx context.Context, ready func() bool) (whole bool, err error) {
+	db.writing.Lock()
+	defer db.writing.Unlock()
+	if !ready() {
+		return false, nil
+	}
+	whole, err = sqlite.MoveLog(ctx, db.sql)
+	return whole, sqlite.Translate(err)
 }
 
 // addExpiring inserts a row that expires, after sweep has deleted the expired ones.
