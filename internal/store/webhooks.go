@@ -75,7 +75,8 @@ func (db *DB) Webhooks(ctx context.Context, slug string) ([]Webhook, error) {
 }
 
 // RecordDelivery stores what an attempt to deliver has changed: all columns but those
-// that AddWebhook sets. It fails with ErrNotFound if the webhook was removed meanwhile.
+// that AddWebhook sets. A webhook that is given up now gets an entry in the audit log,
+// for its owner. It fails with ErrNotFound if the webhook was removed meanwhile.
 func (db *DB) RecordDelivery(ctx context.Context, h Webhook) error {
 	millis := func(t time.Time) int64 {
 		if t.IsZero() {
@@ -84,6 +85,15 @@ func (db *DB) RecordDelivery(ctx context.Context, h Webhook) error {
 		return t.UnixMilli()
 	}
 	err := db.tx(ctx, func(tx *sql.Tx) error {
+		var stopped int64
+		if err := tx.QueryRowContext(ctx, `SELECT stopped FROM webhooks WHERE id = $1`, h.ID).Scan(&stopped); err != nil {
+			return sqlite.Translate(err)
+		}
+		if stopped == 0 && !h.Stopped.IsZero() {
+			if err := db.audit(ctx, tx, wiki.OperatorName, h.Slug, "webhook.stop", h.ID); err != nil {
+				return err
+			}
+		}
 		done, err := tx.ExecContext(ctx, `UPDATE webhooks SET seq = $2, delivered = $3, failures = $4, failing = $5, retry = $6, problem = $7, stopped = $8 WHERE id = $1`,
 			h.ID, h.Seq, millis(h.Delivered), h.Failures, millis(h.Failing), millis(h.Retry), h.Problem, millis(h.Stopped))
 		return requireRow(done, err)

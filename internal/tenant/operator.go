@@ -199,6 +199,7 @@ func eventText(e store.Event) string {
 		"page.release":  name + " can be shown again.",
 		"domain.lost":   domain + " doesn't point here any more, so " + e.Slug + " is shown at its usual address. Unless you correct the DNS, the domain will be disconnected on " + until + ".",
 		"domain.found":  domain + " points here again.",
+		"webhook.stop":  "A webhook of " + e.Slug + " was stopped, because nothing could be delivered to it. See the settings, under Webhooks.",
 		"domain.drop":   domain + " was disconnected from " + e.Slug + ", because it didn't point here for seven days. It is kept for you for 30 days.",
 	}[e.Action]
 	switch {

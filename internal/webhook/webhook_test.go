@@ -244,6 +244,9 @@ func TestFailedDeliveries(t *testing.T) {
 	if lasted := f.Clock.Now().Sub(f.row(h).Failing); lasted < 3*24*time.Hour || lasted > 4*24*time.Hour {
 		t.Errorf("given up after %v", lasted)
 	}
+	if notices, err := f.Tenant.Notices(t.Context(), "did:plc:ada"); err != nil || len(notices) != 1 || !strings.HasPrefix(notices[0].Text, "A webhook of ada was stopped") {
+		t.Errorf("its owner isn't notified: %v %v", notices, err)
+	}
 	n := f.count()
 	f.Clock.Add(48 * time.Hour)
 	f.hooks.notify(t.Context(), "ada")
