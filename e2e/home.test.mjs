@@ -256,7 +256,7 @@ async function servesAt(port, url, options = {}) {
   const visitor = await newVisitor(options);
   await visitor.page.goto(wiki.link);
   await visitor.page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
-  await visitor.page.waitForURL(url + "/");
+  await visitor.page.waitForURL(url + "/-/welcome");
   return { ...wiki, visitor, async stop() { await visitor.context.close(); await wiki.stop(); rmSync(wiki.data, { recursive: true, force: true }); } };
 }
 

@@ -59,7 +59,7 @@ test("on another machine of the network, one signs in, writes, invites, connects
   await page.goto(home.link);
   await page.getByText("others on this network can read along").waitFor();
   await page.getByRole("main").getByRole("button", { name: "Sign in" }).click();
-  await page.waitForURL(url + "/");
+  await page.waitForURL(url + "/-/welcome");
   await page.goto(url + "/Garden/edit");
   await page.evaluate(() => { const form = document.querySelector("form[data-editor]"); form.querySelector("[name=content]").value = "Beans."; form.submit(); });
   await page.waitForURL(url + "/Garden");

@@ -189,7 +189,25 @@ func (h *Handler) useSignInLink(v *visit) error {
 	if err != nil {
 		return h.refuseSignInLink(v, err)
 	}
-	return h.redirect(v, h.takeBack(v))
+	to, err := h.firstPage(v, person, h.takeBack(v))
+	if err != nil {
+		return err
+	}
+	return h.redirect(v, to)
+}
+
+// firstPage returns where somebody who signed in with a link goes: the owner of a wiki that
+// nobody has written in to its welcome page, unless they wanted to go elsewhere.
+func (h *Handler) firstPage(v *visit, person wiki.User, back string) (string, error) {
+	a, err := h.o.Tenant.Resolve(v.ctx(), v.slug, wiki.Caller{User: person})
+	if err != nil || back != "/" || !a.Can(wiki.Configure) {
+		return back, err
+	}
+	fresh, err := h.o.Pages.IsFresh(v.ctx(), a)
+	if fresh {
+		back = welcomePath
+	}
+	return back, err
 }
 
 // takeBack returns the path to return to after signing in.

@@ -410,3 +410,28 @@ func TestConnectAtHome(t *testing.T) {
 	w.homeAs("ada").get(homeOrigin+"/-/connect").want(http.StatusOK).
 		has("only this machine reaches it", "claude mcp add --transport http --scope user ada "+homeOrigin+"/mcp").lacks("claude.ai", "/etc/hosts")
 }
+
+// Signing in with a link leads to the wiki's pages, or the owner of a wiki that nobody has
+// written in to its welcome page.
+func TestHomeWelcomesOwner(t *testing.T) {
+	t.Parallel()
+	w := newHomeWiki(t, "ada")
+	signIn := func(name string) string {
+		b := w.anonymous()
+		code, err := w.Tenant.NewSignInLink(t.Context(), w.Access("ada", "ada"), testworld.Person(name).DID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.get(homeOrigin + SignInLinkPath + code).want(http.StatusSeeOther)
+		return b.post(homeOrigin+"/-/login", url.Values{}).want(http.StatusSeeOther).header.Get("Location")
+	}
+	for name, want := range map[string]string{"ada": "/-/welcome", "bob": "/"} {
+		if to := signIn(name); to != want {
+			t.Errorf("%s goes to %s", name, to)
+		}
+	}
+	w.put("ada", "Beans", "Words.\n")
+	if to := signIn("ada"); to != "/" {
+		t.Errorf("once there are pages, ada goes to %s", to)
+	}
+}
