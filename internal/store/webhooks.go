@@ -17,6 +17,7 @@ type Webhook struct {
 	DID       string // the owner who added it
 	URL       string
 	Form      string // of the message
+	Bare      bool   // messages name no pages and people
 	Created   time.Time
 	Seq       int64     // number of the last commit that it was notified of
 	Delivered time.Time // when; zero if never
@@ -27,11 +28,11 @@ type Webhook struct {
 	Stopped   time.Time // when it was given up; zero if it wasn't
 }
 
-const webhookColumns = `id, slug, did, url, form, created, seq, delivered, failures, failing, retry, problem, stopped`
+const webhookColumns = `id, slug, did, url, form, bare, created, seq, delivered, failures, failing, retry, problem, stopped`
 
 func scanWebhook(row sqlite.Scanner) (h Webhook, err error) {
 	var created, delivered, failing, retry, stopped int64
-	err = row.Scan(&h.ID, &h.Slug, &h.DID, &h.URL, &h.Form, &created, &h.Seq, &delivered, &h.Failures, &failing, &retry, &h.Problem, &stopped)
+	err = row.Scan(&h.ID, &h.Slug, &h.DID, &h.URL, &h.Form, &h.Bare, &created, &h.Seq, &delivered, &h.Failures, &failing, &retry, &h.Problem, &stopped)
 	h.Created, h.Delivered, h.Failing = timeFromMillis(created), timeFromMillis(delivered), timeFromMillis(failing)
 	h.Retry, h.Stopped = timeFromMillis(retry), timeFromMillis(stopped)
 	return h, err
@@ -47,8 +48,8 @@ func (db *DB) AddWebhook(ctx context.Context, h Webhook, max int) error {
 		if n >= max {
 			return wiki.Problemf(wiki.ErrQuota, "webhook", "This wiki has %d webhooks, which is the limit. Remove one to add another.", n)
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO webhooks (id, slug, did, url, form, created, seq) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			h.ID, h.Slug, h.DID, h.URL, h.Form, db.nowMillis(), h.Seq)
+		_, err := tx.ExecContext(ctx, `INSERT INTO webhooks (id, slug, did, url, form, bare, created, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			h.ID, h.Slug, h.DID, h.URL, h.Form, h.Bare, db.nowMillis(), h.Seq)
 		if err != nil {
 			return err
 		}

@@ -33,8 +33,8 @@ const (
 const maxWebhookURL = 500 // bytes
 
 // AddWebhook adds a webhook for the commits after seq. The form follows from the address.
-// Only the owner can add one.
-func (s *Service) AddWebhook(ctx context.Context, a wiki.Access, address string, seq int64) (Webhook, error) {
+// Messages of a bare one only say that something changed. Only the owner can add one.
+func (s *Service) AddWebhook(ctx context.Context, a wiki.Access, address string, bare bool, seq int64) (Webhook, error) {
 	if err := a.Allow(wiki.Configure); err != nil {
 		return Webhook{}, err
 	}
@@ -42,7 +42,7 @@ func (s *Service) AddWebhook(ctx context.Context, a wiki.Access, address string,
 	if err != nil {
 		return Webhook{}, err
 	}
-	h := Webhook{ID: strings.ToLower(rand.Text()[:16]), Slug: a.Site().Slug, DID: a.Caller().User.DID, URL: address, Form: form, Seq: seq}
+	h := Webhook{ID: strings.ToLower(rand.Text()[:16]), Slug: a.Site().Slug, DID: a.Caller().User.DID, URL: address, Form: form, Bare: bare, Seq: seq}
 	if err := s.store.AddWebhook(ctx, h, MaxWebhooks); err != nil {
 		return Webhook{}, fmt.Errorf("tenant: %w", err)
 	}

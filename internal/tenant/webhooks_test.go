@@ -27,12 +27,15 @@ func TestWebhooksAreTheOwners(t *testing.T) {
 	f := newFixture(t)
 	ctx := t.Context()
 	owner := f.access(ada)
-	h, err := f.AddWebhook(ctx, owner, "https://example.org/", 3)
+	h, err := f.AddWebhook(ctx, owner, "https://example.org/", false, 3)
 	if err != nil || h.Seq != 3 || h.DID != ada.DID {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	for name, call := range map[string]func(a wiki.Access) error{
-		"add":    func(a wiki.Access) error { _, err := f.AddWebhook(ctx, a, "https://example.org/", 0); return err },
+		"add": func(a wiki.Access) error {
+			_, err := f.AddWebhook(ctx, a, "https://example.org/", false, 0)
+			return err
+		},
 		"list":   func(a wiki.Access) error { _, err := f.Webhooks(ctx, a); return err },
 		"read":   func(a wiki.Access) error { _, err := f.Webhook(ctx, a, h.ID); return err },
 		"remove": func(a wiki.Access) error { return f.RemoveWebhook(ctx, a, h.ID) },
@@ -45,11 +48,11 @@ func TestWebhooksAreTheOwners(t *testing.T) {
 		}
 	}
 	for range MaxWebhooks - 1 {
-		if _, err := f.AddWebhook(ctx, owner, "https://example.org/", 0); err != nil {
+		if _, err := f.AddWebhook(ctx, owner, "https://example.org/", false, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.AddWebhook(ctx, owner, "https://example.org/", 0); !errors.Is(err, wiki.ErrQuota) || !strings.Contains(err.Error(), "has 5 webhooks") {
+	if _, err := f.AddWebhook(ctx, owner, "https://example.org/", false, 0); !errors.Is(err, wiki.ErrQuota) || !strings.Contains(err.Error(), "has 5 webhooks") {
 		t.Errorf("a sixth one: %v", err)
 	}
 	if f.WebhookSecret(h) == f.WebhookSecret(Webhook{ID: "other"}) || !strings.HasPrefix(f.WebhookSecret(h), "whsec_") {

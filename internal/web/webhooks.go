@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
@@ -24,6 +25,7 @@ type webhooksPage struct {
 	failure
 	Webhooks []shownWebhook
 	Address  string // as typed
+	Bare     bool   // as chosen, and at first if the wiki is private
 	Most     int
 }
 
@@ -34,7 +36,7 @@ type shownWebhook struct {
 }
 
 func (h *Handler) showWebhooks(v *visit) error {
-	return h.renderWebhooks(v, http.StatusOK, &webhooksPage{})
+	return h.renderWebhooks(v, http.StatusOK, &webhooksPage{Bare: !v.a.Site().Public})
 }
 
 func (h *Handler) renderWebhooks(v *visit, status int, p *webhooksPage) error {
@@ -63,7 +65,7 @@ func (h *Handler) changeWebhooks(v *visit) error {
 	}
 	notice := ""
 	if err == nil {
-		notice, err = h.changeWebhook(v, form.Get("action"), form.Get("id"), form.Get("address"))
+		notice, err = h.changeWebhook(v, form)
 	}
 	if err == nil {
 		return h.redirect(v, h.tell(v, webhooksPath, notice))
@@ -72,18 +74,19 @@ func (h *Handler) changeWebhooks(v *visit) error {
 	if !ok {
 		return err
 	}
-	return h.renderWebhooks(v, wrong.Status, &webhooksPage{failure: wrong, Address: form.Get("address")})
+	return h.renderWebhooks(v, wrong.Status, &webhooksPage{failure: wrong, Address: form.Get("address"), Bare: form.Get("detail") != "names"})
 }
 
-func (h *Handler) changeWebhook(v *visit, action, id, address string) (notice string, err error) {
+func (h *Handler) changeWebhook(v *visit, form url.Values) (notice string, err error) {
+	id := form.Get("id")
 	seq, err := h.o.Pages.Head(v.ctx(), v.a)
 	if err != nil {
 		return "", err
 	}
-	switch action {
+	switch form.Get("action") {
 	case "add":
 		notice = "hookadded"
-		_, err = h.o.Tenant.AddWebhook(v.ctx(), v.a, address, seq)
+		_, err = h.o.Tenant.AddWebhook(v.ctx(), v.a, form.Get("address"), form.Get("detail") != "names", seq)
 	case "test":
 		return "hooktested", h.o.Webhooks.Test(v.ctx(), v.a, id)
 	case "resume":

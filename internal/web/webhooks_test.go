@@ -14,6 +14,10 @@ func TestWebhookPages(t *testing.T) {
 	t.Parallel()
 	w := newTestWiki(t)
 	ada := w.as("ada")
+	bob := w.as("bob")
+	bob.get(on("bob", "/-/webhooks")).has("This wiki is private.", `value="counts" checked`)
+	bob.post(on("bob", "/-/webhooks"), url.Values{"action": {"add"}, "address": {"https://example.org/hook"}, "detail": {"counts"}}).want(http.StatusSeeOther)
+	bob.get(on("bob", "/-/webhooks")).has("only the numbers of changes and pages")
 	change := func(values ...string) *answer {
 		t.Helper()
 		form := url.Values{}
@@ -24,13 +28,13 @@ func TestWebhookPages(t *testing.T) {
 	}
 	ada.get(on("ada", "/-/webhooks")).want(http.StatusOK).has("No webhooks yet.", "The text of pages isn&rsquo;t sent.")
 	change("action", "add", "address", "http://example.org").want(http.StatusUnprocessableEntity).has("must be like https://example.org/hook", `value="http://example.org"`)
-	change("action", "add", "address", "https://example.org/hook").want(http.StatusSeeOther)
+	change("action", "add", "address", "https://example.org/hook", "detail", "names").want(http.StatusSeeOther)
 	change("action", "add", "address", "https://discord.com/api/webhooks/1/x").want(http.StatusSeeOther)
 	list, err := w.Tenant.Webhooks(t.Context(), w.Access("ada", "ada"))
 	if err != nil || len(list) != 2 || list[0].Form != tenant.StandardForm || list[1].Form != tenant.DiscordForm {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	page := ada.get(on("ada", "/-/webhooks")).want(http.StatusOK).has("https://example.org/hook", "Discord", "Nothing sent yet.")
+	page := ada.get(on("ada", "/-/webhooks")).want(http.StatusOK).has("https://example.org/hook", "the names of pages and people, and commit messages", "Discord", "Nothing sent yet.")
 	if n := strings.Count(page.body, "whsec_"); n != 1 || !strings.Contains(html.UnescapeString(page.body), w.Tenant.WebhookSecret(list[0])) {
 		t.Errorf("%d secrets", n)
 	}

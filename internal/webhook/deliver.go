@@ -144,7 +144,7 @@ func (s *Service) Test(ctx context.Context, a wiki.Access, id string) error {
 		return wiki.Problemf(wiki.ErrUnavailable, "id", "Another message is being delivered. Try again in a few seconds.")
 	}
 	defer release()
-	m := s.message(ctx, a, nil)
+	m := s.message(ctx, a, h.Bare, nil)
 	if err := s.send(ctx, h, m, testKind, "test-"+rand.Text()); err != nil {
 		return wiki.Problemf(wiki.ErrInvalid, "id", "The test wasn't delivered. %s", problem(err))
 	}

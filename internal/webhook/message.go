@@ -25,6 +25,7 @@ type message struct {
 	wiki     site
 	sessions []session
 	more     bool // there are more commits, which another message will have
+	bare     *counts
 	now      time.Time
 }
 
@@ -38,7 +39,12 @@ type (
 	data struct {
 		Wiki     site      `json:"wiki"`
 		Sessions []session `json:"sessions,omitempty"`
+		Changes  *counts   `json:"changes,omitempty"` // instead of Sessions, of a bare webhook
 		More     bool      `json:"more,omitempty"`
+	}
+	counts struct {
+		Commits int `json:"commits"`
+		Pages   int `json:"pages"` // and other files
 	}
 	site struct {
 		Slug string `json:"slug"`
@@ -66,11 +72,29 @@ type (
 	}
 )
 
+// count returns how much commits changed.
+func count(commits []wiki.Commit) *counts {
+	n, files := &counts{}, map[string]bool{}
+	for _, c := range commits {
+		for _, ch := range c.Changes {
+			files[wiki.Key(ch.Path)] = true
+		}
+		if len(c.Changes) > 0 {
+			n.Commits++
+		}
+	}
+	n.Pages = len(files)
+	return n
+}
+
 // message groups commits, oldest first, by who made them. Commits of hidden files only are
-// left out.
-func (s *Service) message(ctx context.Context, a wiki.Access, commits []wiki.Commit) message {
+// left out. A bare message has numbers in place of names.
+func (s *Service) message(ctx context.Context, a wiki.Access, bare bool, commits []wiki.Commit) message {
 	origin := s.o.WikiOrigin(a.Site().Slug)
 	m := message{wiki: site{a.Site().Slug, a.Site().Name(), origin + "/"}, more: len(commits) == maxCommits, now: s.o.Now().UTC()}
+	if bare {
+		m.bare, m.wiki.Name = count(commits), m.wiki.Slug
+	}
 	for _, c := range commits {
 		if len(c.Changes) == 0 {
 			continue
@@ -138,13 +162,23 @@ func (m message) body(form, kind string) ([]byte, error) {
 	case tenant.SlackForm:
 		return json.Marshal(map[string]any{"text": m.chat(kind, slackText, slackLink)})
 	}
-	return json.Marshal(payload{kind, m.now, data{m.wiki, m.sessions, m.more}})
+	d := data{Wiki: m.wiki, Sessions: m.sessions, More: m.more}
+	if m.bare != nil {
+		d.Sessions, d.Changes = nil, m.bare
+	}
+	if kind == testKind {
+		d.Changes = nil
+	}
+	return json.Marshal(payload{kind, m.now, d})
 }
 
 // chat writes a message for people, a line for each session.
 func (m message) chat(kind string, text func(string) string, link func(name, url string) string) string {
 	if kind == testKind {
 		return text("This is a test of ") + link(m.wiki.Name, m.wiki.URL) + text(". From now on, changes are announced here.")
+	}
+	if m.bare != nil {
+		return link(m.wiki.Name, m.wiki.URL) + text(": "+plural(m.bare.Commits, "change")+" to "+plural(m.bare.Pages, "page"))
 	}
 	var out strings.Builder
 	for i, s := range m.sessions {
@@ -164,6 +198,13 @@ func (m message) chat(kind string, text func(string) string, link func(name, url
 		out.WriteString(line)
 	}
 	return strings.TrimSpace(out.String())
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // discordText escapes Markdown as Discord reads it.

@@ -1,6 +1,6 @@
 // Package webhook notifies other services of a wiki's changes, at addresses that its owner
-// chose. A message has the names of pages and people and the commit messages, never the
-// text of a page.
+// chose. A message has the names of pages and people and the commit messages, or only how
+// much has changed, as the owner chose. It never has the text of a page.
 //
 // Each webhook remembers the last commit that it was notified of, so a lost nudge or a
 // restart loses no change. Many changes become one message, which is sent when the wiki
@@ -251,7 +251,7 @@ func (s *Service) notifyOne(ctx context.Context, h tenant.Webhook) time.Time {
 	if len(commits) == 0 {
 		return time.Time{}
 	}
-	m := s.message(ctx, a, commits)
+	m := s.message(ctx, a, h.Bare, commits)
 	last := commits[len(commits)-1].Seq
 	if len(m.sessions) > 0 {
 		err = s.post(ctx, h, m, fmt.Sprintf("%s-%d", h.ID, last))

@@ -85,12 +85,18 @@ func newFixture(t *testing.T, now func() time.Time) *fixture {
 // add adds a webhook of ada's wiki.
 func (f *fixture) add(address string) tenant.Webhook {
 	f.T.Helper()
+	return f.addAs(address, false)
+}
+
+// addAs adds a webhook of ada's wiki, maybe a bare one.
+func (f *fixture) addAs(address string, bare bool) tenant.Webhook {
+	f.T.Helper()
 	a := f.Access("ada", "ada")
 	seq, err := f.Pages.Head(f.T.Context(), a)
 	if err != nil {
 		f.T.Fatal(err)
 	}
-	h, err := f.Tenant.AddWebhook(f.T.Context(), a, address, seq)
+	h, err := f.Tenant.AddWebhook(f.T.Context(), a, address, bare, seq)
 	if err == nil {
 		err = f.hooks.Changed(f.T.Context(), "ada")
 	}
@@ -163,6 +169,34 @@ func TestMessage(t *testing.T) {
 	f.hooks.notify(t.Context(), "ada")
 	if f.count() != 1 {
 		t.Error("delivered twice")
+	}
+}
+
+// A bare webhook learns that something changed, and no name or commit message.
+func TestBareMessages(t *testing.T) {
+	for _, where := range []string{address, "https://discord.com/api/webhooks/1/x", "https://hooks.slack.com/services/x"} {
+		f := newFixture(t, nil)
+		f.addAs(where, true)
+		a := f.Access("ada", "ada")
+		if err := f.Tenant.Configure(t.Context(), a, tenant.Settings{Title: "Quinces and medlars"}); err != nil {
+			t.Fatal(err)
+		}
+		f.save("ada", "Quinces", "Sour.\n")
+		f.save("bob", "Quinces", "Very sour.\n")
+		f.save("ada", "Medlars", "Brown.\n")
+		f.hooks.notify(t.Context(), "ada")
+		if f.count() != 1 {
+			t.Fatalf("%s: %d messages", where, f.count())
+		}
+		body := string(f.got[0].body)
+		for _, secret := range []string{"uinces", "edlars", "ob", "our", "session", "Create", "Edit"} {
+			if strings.Contains(strings.ReplaceAll(body, "robot", ""), secret) {
+				t.Errorf("%s: %q in %s", where, secret, body)
+			}
+		}
+		if !strings.Contains(body, `"commits":3,"pages":2`) && !strings.Contains(body, "3 changes to 2 pages") {
+			t.Errorf("%s: %s", where, body)
+		}
 	}
 }
 
