@@ -29,6 +29,7 @@ type exportedWiki struct {
 	Home        string `json:"home"`
 	Wikilinks   string `json:"wikilinks"`
 	Lang        string `json:"lang"`
+	Agents      string `json:"agents"`
 	Accent      string `json:"accent"`
 	Footer      string `json:"footer"`
 
@@ -109,7 +110,7 @@ func importHome(ctx context.Context, s *service.Service, a wiki.Access, from str
 	}
 	set := tenant.SettingsOf(a.Site())
 	set.Description, set.Home, set.Wikilinks, set.Lang = exported.Description, exported.Home, wiki.LinkOrder(exported.Wikilinks), exported.Lang
-	set.Accent, set.Footer = exported.Accent, exported.Footer
+	set.Agents, set.Accent, set.Footer = wiki.Mode(exported.Agents), exported.Accent, exported.Footer
 	if set.Title == "" {
 		set.Title = exported.Title
 	}

@@ -204,6 +204,7 @@ type managedWiki struct {
 	Home        string    `json:"home"`
 	Wikilinks   string    `json:"wikilinks"`
 	Lang        string    `json:"lang"`
+	Agents      wiki.Mode `json:"agents"` // the most that agents may do
 	Accent      string    `json:"accent"`
 	Footer      string    `json:"footer"`
 	AsHandle    bool      `json:"as_handle"`
@@ -219,7 +220,7 @@ func (h *Handler) describe(m *manageCall, a wiki.Access) (managedWiki, error) {
 	stats, err := h.o.Pages.Stats(m.Context(), a)
 	return managedWiki{
 		Slug: site.Slug, URL: h.o.WikiOrigin(site.Slug), Role: a.Role().String(), Title: site.Title, Description: site.Description,
-		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), Lang: site.Lang, Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
+		Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks.String(), Lang: site.Lang, Agents: cmp.Or(site.Agents, wiki.ModeEdit), Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle, Pages: stats.Pages, MaxPages: site.Limits.Pages,
 		Bytes: stats.CurrentBytes, MaxBytes: site.Limits.CurrentBytes,
 	}, err
 }
@@ -291,15 +292,16 @@ func (h *Handler) postWiki(m *manageCall) error {
 func (h *Handler) getWiki(m *manageCall) error { return h.answerWiki(m, http.StatusOK) }
 
 type settingsBody struct {
-	Title       *string `json:"title"`
-	Description *string `json:"description"`
-	Public      *bool   `json:"public"`
-	Home        *string `json:"home"`
-	Wikilinks   *string `json:"wikilinks"`
-	Lang        *string `json:"lang"`
-	Accent      *string `json:"accent"`
-	Footer      *string `json:"footer"`
-	AsHandle    *bool   `json:"as_handle"`
+	Title       *string    `json:"title"`
+	Description *string    `json:"description"`
+	Public      *bool      `json:"public"`
+	Home        *string    `json:"home"`
+	Wikilinks   *string    `json:"wikilinks"`
+	Lang        *string    `json:"lang"`
+	Agents      *wiki.Mode `json:"agents"`
+	Accent      *string    `json:"accent"`
+	Footer      *string    `json:"footer"`
+	AsHandle    *bool      `json:"as_handle"`
 }
 
 // patchWiki changes only the settings named in the body.
@@ -319,6 +321,7 @@ func (h *Handler) patchWiki(m *manageCall) error {
 	assignIfGiven(&set.Home, in.Home)
 	assignIfGiven(&set.AsHandle, in.AsHandle)
 	assignIfGiven(&set.Lang, in.Lang)
+	assignIfGiven(&set.Agents, in.Agents)
 	assignIfGiven(&set.Accent, in.Accent)
 	if in.Footer != nil {
 		set.Footer = *in.Footer

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"robot.wtf/internal/pages"
+	"robot.wtf/internal/tenant"
 	"robot.wtf/internal/wiki"
 )
 
@@ -142,6 +143,44 @@ func TestProposalChangedWhileReviewed(t *testing.T) {
 	proposer := wiki.NewAccess(w.Access("ada", "bob").Site(), wiki.Caller{User: wiki.User{DID: "did:plc:bob"}, Grant: "g", ReadOnly: true, Proposes: true}, wiki.Editor)
 	if _, err := w.Pages.AcceptProposals(t.Context(), proposer, w.choice("")); wiki.Status(err) != 403 {
 		t.Errorf("a proposer accepts: %v", err)
+	}
+}
+
+// The owner's limit holds for tokens that have more rights already, and for new ones.
+func TestMostThatAgentsMayDo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, ada := t.Context(), w.Access("ada", "ada")
+	limit := func(most wiki.Mode) {
+		t.Helper()
+		set := tenant.SettingsOf(ada.Site())
+		set.Agents = most
+		w.must(w.Tenant.Configure(ctx, ada, set))
+	}
+	status := func(token, page string) int {
+		return w.post(posted{token: token, slug: "ada", body: callBody(w.ids.Add(1), "create_page", `{"path":"`+page+`","content":"x"}`)}).StatusCode
+	}
+	limit(wiki.ModePropose)
+	if got := w.ok("ada/editor", "create_page", "path", "First", "content", "x"); !strings.HasPrefix(got, "Proposed") {
+		t.Error(got)
+	}
+	if got := status("ada/owner-reads", "Reader"); got != 403 {
+		t.Errorf("a read-only token proposes: %d", got)
+	}
+	if _, _, err := w.Session.NewToken(ctx, w.Access("ada", "ada"), "x", wiki.ModeEdit); wiki.Status(err) != 403 {
+		t.Errorf("a token with more rights: %v", err)
+	}
+	limit(wiki.ModeRead)
+	if got := status("ada/editor", "Second"); got != 403 {
+		t.Errorf("an editor's token: %d", got)
+	}
+	if got := status("ada/proposer", "Third"); got != 403 {
+		t.Errorf("a proposer's token: %d", got)
+	}
+	w.save("ada", "bob", "By_Bob", "People aren't limited.\n")
+	limit(wiki.ModeEdit)
+	if got := w.ok("ada/editor", "create_page", "path", "Fourth", "content", "x"); !strings.HasPrefix(got, "Created") {
+		t.Error(got)
 	}
 }
 

@@ -199,8 +199,10 @@ type ConsentPrompt struct {
 	Returns  string // "claude.ai", "localhost", "cursor:"
 	Local    bool   // the redirect goes to a program on the person's own computer
 	CanRead  bool   // the person can grant read access
-	CanWrite bool   // the person can let the client edit or propose
-	Policy   string // sources for form-action: where the form redirects to
+	CanWrite bool   // the person can let the client edit
+	// CanPropose says that they can let it propose.
+	CanPropose bool
+	Policy     string // sources for form-action: where the form redirects to
 }
 
 var errRequestOver = wiki.WithCause("over", problem(wiki.ErrGone, "This request has already been answered, has expired, or was started in another browser. Start again from your agent."))
@@ -221,22 +223,23 @@ func (s *Service) ConsentPrompt(r *http.Request, secret string, caller wiki.Call
 	if q.Document {
 		a.Client = strings.TrimPrefix(q.Client, "https://")
 	}
-	role, err := s.memberRole(r.Context(), q.Slug, caller)
+	role, site, err := s.memberRole(r.Context(), q.Slug, caller)
 	a.CanRead = role >= wiki.Viewer
-	a.CanWrite = role >= wiki.Editor && !q.ReadOnly
+	edits := role >= wiki.Editor && !q.ReadOnly
+	a.CanWrite, a.CanPropose = edits && site.Allows(wiki.ModeEdit), edits && site.Allows(wiki.ModePropose)
 	return a, err
 }
 
-// memberRole is the caller's role as a signed-in member, or NoRole.
-func (s *Service) memberRole(ctx context.Context, slug string, caller wiki.Caller) (wiki.Role, error) {
+// memberRole is the caller's role in a wiki as a signed-in member, or NoRole.
+func (s *Service) memberRole(ctx context.Context, slug string, caller wiki.Caller) (wiki.Role, wiki.Site, error) {
 	if caller.Session == "" || caller.User.DID == "" {
-		return wiki.NoRole, nil
+		return wiki.NoRole, wiki.Site{}, nil
 	}
 	access, err := s.o.Tenant.Resolve(ctx, slug, caller)
 	if errors.Is(err, wiki.ErrNotFound) || err == nil && access.Role() < wiki.Viewer {
-		return wiki.NoRole, nil
+		return wiki.NoRole, wiki.Site{}, nil
 	}
-	return access.Role(), err
+	return access.Role(), access.Site(), err
 }
 
 func (s *Service) pendingRequest(r *http.Request, secret string) (request, error) {
@@ -289,7 +292,7 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Decision) (to st
 		s.countFailure("consent", no)
 		return s.errorURL(q, no), nil
 	}
-	role, err := s.memberRole(ctx, q.Slug, caller)
+	role, site, err := s.memberRole(ctx, q.Slug, caller)
 	switch {
 	case err != nil:
 		return "", err
@@ -297,6 +300,8 @@ func (s *Service) Decide(r *http.Request, caller wiki.Caller, v Decision) (to st
 		return "", wiki.WithCause("not a member", problem(wiki.ErrDenied, "You aren't a member of that wiki, so you can't give anyone access to it."))
 	case v.Mode != wiki.ModeRead && role < wiki.Editor:
 		return "", wiki.WithCause("may only read", problem(wiki.ErrDenied, "You can only read this wiki, so you can't give %s more than read access.", q.Name))
+	case !site.Allows(v.Mode):
+		return "", wiki.WithCause("may only read", problem(wiki.ErrDenied, "The owner of this wiki gives agents fewer rights than that. Choose another."))
 	case v.Mode != wiki.ModeRead && q.ReadOnly:
 		return "", wiki.WithCause("more than asked", problem(wiki.ErrDenied, "%s asked for read access only.", q.Name))
 	}

@@ -118,6 +118,9 @@ func (s *Service) NewToken(ctx context.Context, a wiki.Access, name string, mode
 	if a.Role() < wiki.Editor && mode != wiki.ModeRead {
 		return "", nil, wiki.Problemf(wiki.ErrDenied, "scope", "You can only read this wiki, so your tokens can't write either.")
 	}
+	if !a.Site().Allows(mode) {
+		return "", nil, wiki.Problemf(wiki.ErrDenied, "scope", "The owner of this wiki gives agents and tokens fewer rights than that. Choose another.")
+	}
 	if a.Caller().Wiki != "" || a.Caller().ReadOnly {
 		return "", nil, wiki.Problemf(wiki.ErrDenied, "", "This token can't create tokens. Sign in with a browser.")
 	}

@@ -184,10 +184,10 @@ func (db *DB) ReinstateSite(ctx context.Context, site Site, holder []byte, max i
 		// The version must be higher than any this wiki had, because rendered pages
 		// are cached by it.
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO sites (slug, owner, title, description, public, home, as_handle, limits, version, created, published, suspended, why, wikilinks, lang, accent, footer)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+			INSERT INTO sites (slug, owner, title, description, public, home, as_handle, limits, version, created, published, suspended, why, wikilinks, lang, accent, footer, agents)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 			site.Slug, site.OwnerDID, site.Title, site.Description, site.Public, site.Home, site.AsHandle, string(limits), db.nowMillis(),
-			site.Created.UnixMilli(), toMillis(site.Published), toMillis(site.Suspended), site.Why, string(site.Wikilinks), site.Lang, site.Accent, site.Footer); err != nil {
+			site.Created.UnixMilli(), toMillis(site.Published), toMillis(site.Suspended), site.Why, string(site.Wikilinks), site.Lang, site.Accent, site.Footer, string(site.Agents)); err != nil {
 			return err
 		}
 		left, err = db.reinstateMembers(ctx, tx, site)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -98,7 +99,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 		var limits, did, role string
 		var created, ending, suspended, published int64
 		var why string
-		err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.Wikilinks, &s.Lang, &s.Accent, &s.Footer, &s.Icon, &s.AsHandle, &s.Publication, &limits,
+		err := rows.Scan(&s.OwnerDID, &s.OwnerName, &s.Title, &s.Description, &s.Public, &s.Home, &s.Wikilinks, &s.Lang, &s.Accent, &s.Footer, &s.Icon, &s.Agents, &s.AsHandle, &s.Publication, &limits,
 			&s.Version, &created, &ending, &suspended, &why, &published, &did, &role)
 		if err != nil {
 			return err
@@ -115,7 +116,7 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 		}
 		return err
 	}, `
-		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, wikilinks, lang, accent, footer, icon, as_handle, publication, limits,
+		SELECT sites.owner, coalesce(users.username, ''), title, description, public, home, wikilinks, lang, accent, footer, icon, agents, as_handle, publication, limits,
 			version, sites.created, sites.ending, sites.suspended, why, published, coalesce(members.did, ''), coalesce(members.role, '')
 		FROM sites JOIN users ON users.did = sites.owner LEFT JOIN members ON members.slug = sites.slug
 			AND members.did NOT IN (SELECT did FROM users WHERE ending > 0)
@@ -127,14 +128,14 @@ func (db *DB) readSite(ctx context.Context, slug string) (*Site, error) {
 }
 
 // UpdateSite stores the settings that an owner can change: title, description,
-// visibility, home page, order of wikilinks, language, accent color, footer, and whether
-// the wiki's host is their handle.
+// visibility, home page, order of wikilinks, language, accent color, footer, the most that
+// agents may do, and whether the wiki's host is their handle.
 func (db *DB) UpdateSite(ctx context.Context, actor string, s wiki.Site) error {
-	return db.changeSite(ctx, actor, s.Slug, "site.settings", fmt.Sprintf("public=%t wikilinks=%s", s.Public, s.Wikilinks), func(tx *sql.Tx) error {
+	return db.changeSite(ctx, actor, s.Slug, "site.settings", fmt.Sprintf("public=%t wikilinks=%s agents=%s", s.Public, s.Wikilinks, cmp.Or(s.Agents, wiki.ModeEdit)), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE sites SET title = $2, description = $3, public = $4, home = $5, as_handle = $6,
-				published = CASE WHEN $4 AND published = 0 THEN $7 ELSE published END, wikilinks = $8, lang = $9, accent = $10, footer = $11
+				published = CASE WHEN $4 AND published = 0 THEN $7 ELSE published END, wikilinks = $8, lang = $9, accent = $10, footer = $11, agents = $12
 			WHERE slug = $1`,
-			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle, db.nowMillis(), string(s.Wikilinks), s.Lang, s.Accent, s.Footer)
+			s.Slug, s.Title, s.Description, s.Public, s.Home, s.AsHandle, db.nowMillis(), string(s.Wikilinks), s.Lang, s.Accent, s.Footer, string(s.Agents))
 		return err
 	})
 }

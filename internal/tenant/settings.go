@@ -18,15 +18,16 @@ type Settings struct {
 	Public      bool
 	Home        string // page name, or a path on the wiki that begins with /-/
 	Wikilinks   wiki.LinkOrder
-	Lang        string // language of pages that don't say another (BCP 47), or ""
-	Accent      string // color of links and buttons, as #2038c4, or ""
-	Footer      string // Markdown below each page, at most MaxFooter bytes
-	AsHandle    bool   // the host serves as the owner's ATProto handle, even if the wiki is private
+	Lang        string    // language of pages that don't say another (BCP 47), or ""
+	Accent      string    // color of links and buttons, as #2038c4, or ""
+	Footer      string    // Markdown below each page, at most MaxFooter bytes
+	Agents      wiki.Mode // the most that agents and tokens may do; "" for wiki.ModeEdit
+	AsHandle    bool      // the host serves as the owner's ATProto handle, even if the wiki is private
 }
 
 // SettingsOf returns a site's settings.
 func SettingsOf(site wiki.Site) Settings {
-	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, Lang: site.Lang, Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle}
+	return Settings{Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: site.Wikilinks, Lang: site.Lang, Accent: site.Accent, Footer: site.Footer, Agents: site.Agents, AsHandle: site.AsHandle}
 }
 
 // Configure changes the settings. A Problem names the invalid field.
@@ -56,6 +57,14 @@ func (s *Service) Configure(ctx context.Context, a wiki.Access, set Settings) er
 	}
 	if site.Footer, err = cleanFooter(set.Footer); err != nil {
 		return err
+	}
+	switch set.Agents {
+	case wiki.ModeEdit, "":
+		site.Agents = ""
+	case wiki.ModeRead, wiki.ModePropose:
+		site.Agents = set.Agents
+	default:
+		return wiki.Problemf(wiki.ErrInvalid, "agents", "Choose the most that agents may do: read, propose or edit.")
 	}
 	site.Public, site.AsHandle = set.Public, set.AsHandle
 	if err := s.store.UpdateSite(ctx, actor(a), site); err != nil {

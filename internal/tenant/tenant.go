@@ -147,7 +147,7 @@ func (s *Service) Resolve(ctx context.Context, slug string, caller wiki.Caller) 
 	}
 	site := row.Site
 	site.Limits, site.Contact = fillLimits(site.Limits, s.limits), s.contact
-	return wiki.NewAccess(site, caller, role), nil
+	return wiki.NewAccess(site, site.LimitAgent(caller), role), nil
 }
 
 // Limits returns those of wikis without their own, and how many wikis a person can own.

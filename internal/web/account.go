@@ -350,6 +350,7 @@ type exportedWiki struct {
 	Home        string           `json:"home,omitempty"`
 	Wikilinks   string           `json:"wikilinks,omitempty"`
 	Lang        string           `json:"lang,omitempty"`
+	Agents      wiki.Mode        `json:"agents,omitempty"`
 	Accent      string           `json:"accent,omitempty"`
 	Footer      string           `json:"footer,omitempty"`
 	AsHandle    bool             `json:"as_handle,omitempty"`
@@ -499,7 +500,7 @@ func (h *Handler) describeAccount(v *visit, sites []wiki.Access) (accountExport,
 	e := accountExport{Exported: h.o.Now().UTC(), DID: u.DID, Username: u.Username, Handle: u.Handle, Name: u.Name}
 	for _, a := range sites {
 		site := a.Site()
-		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: string(site.Wikilinks), Lang: site.Lang, Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle, Publication: site.Publication}
+		w := exportedWiki{Slug: site.Slug, Role: a.Role().String(), Title: site.Title, Description: site.Description, Public: site.Public, Home: site.Home, Wikilinks: string(site.Wikilinks), Lang: site.Lang, Agents: site.Agents, Accent: site.Accent, Footer: site.Footer, AsHandle: site.AsHandle, Publication: site.Publication}
 		tokens, err := h.o.Session.Tokens(v.ctx(), a)
 		if err != nil {
 			return e, err

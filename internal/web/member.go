@@ -115,10 +115,11 @@ func (h *Handler) deleteWiki(v *visit) error {
 type tokensPage struct {
 	Frame
 	failure
-	Tokens   []*session.Token
-	Secret   string // of a new token, shown once
-	Name     string // as typed
-	CanWrite bool
+	Tokens     []*session.Token
+	Secret     string // of a new token, shown once
+	Name       string // as typed
+	CanWrite   bool
+	CanPropose bool
 }
 
 // showTokens shows the member's own tokens. They aren't part of the settings because
@@ -133,7 +134,9 @@ func (h *Handler) renderTokens(v *visit, status int, p *tokensPage) error {
 		return err
 	}
 	p.Frame = h.frame(v, "Tokens")
-	p.NoIndex, p.CanWrite = true, v.a.Role() >= wiki.Editor
+	p.NoIndex = true
+	edits, site := v.a.Role() >= wiki.Editor, v.a.Site()
+	p.CanWrite, p.CanPropose = edits && site.Allows(wiki.ModeEdit), edits && site.Allows(wiki.ModePropose)
 	v.w.Header().Set("Cache-Control", "no-store")
 	return h.render(v, status, "tokens", p)
 }

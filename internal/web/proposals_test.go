@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -154,4 +155,35 @@ func TestProposalsAreHidden(t *testing.T) {
 			b.get(on("ada", path)).lacks("ixotry")
 		}
 	}
+}
+
+// A person lets an agent propose, which needs the scope to write, and the owner sets the
+// most that agents may do.
+func TestModesOfAgents(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	ada, bob := w.as("ada"), w.as("bob")
+	got := back(t, bob.post(consentAddress, formOf(bob.consent("ada").has("Read and edit", "Read and propose", "Read only"), "allow", "propose")))
+	_, out := w.exchange(url.Values{"grant_type": {"authorization_code"}, "code": {got.Get("code")}, "client_id": {claudeCode}, "code_verifier": {verifier}})
+	if out["scope"] != "wiki:read wiki:write" {
+		t.Errorf("scope %q", out["scope"])
+	}
+	r := httptest.NewRequest(http.MethodPost, on("ada", "/mcp"), nil)
+	r.Header.Set("Authorization", "Bearer "+out["access_token"].(string))
+	if c, err := w.Session.Bearer(r, "ada"); err != nil || !c.ReadOnly || !c.Proposes {
+		t.Errorf("%+v, %v", c, err)
+	}
+	ada.get(on("ada", "/-/agents")).has("Read and propose")
+
+	set := func(most string, want int) *answer {
+		return ada.post(on("ada", "/-/settings"), url.Values{"title": {""}, "description": {""}, "visibility": {"public"}, "home": {""}, "agents": {most}}).want(want)
+	}
+	set("everything", http.StatusUnprocessableEntity).has("Choose the most that agents may do")
+	ada.follow(set("propose", http.StatusSeeOther)).has(`<option value="propose" selected>`)
+	page := bob.consent("ada").has("Read and propose", "Read only").lacks("Read and edit")
+	bob.post(consentAddress, formOf(page, "allow", "write")).want(http.StatusForbidden).has("gives agents fewer rights")
+	bob.get(on("ada", "/-/tokens")).has(`value="propose"`).lacks(`value="edit"`)
+	bob.post(on("ada", "/-/tokens"), url.Values{"action": {"make"}, "name": {"x"}, "scope": {"edit"}}).want(http.StatusForbidden)
+	ada.follow(set("read", http.StatusSeeOther))
+	bob.consent("ada").has("Read only").lacks("Read and propose")
 }

@@ -102,6 +102,10 @@ func (h *Handler) saveSettings(v *visit) error {
 	if form.Has("lang") {
 		set.Lang = strings.ToValidUTF8(form.Get("lang"), "")
 	}
+	set.Agents = v.a.Site().Agents
+	if form.Has("agents") {
+		set.Agents = wiki.Mode(strings.ToValidUTF8(form.Get("agents"), ""))
+	}
 	h.readLooks(form, &set, v.a.Site())
 	if err == nil && set.Footer != v.a.Site().Footer {
 		err = h.o.Pages.CheckFooter(v.ctx(), v.a, set.Footer)

@@ -29,6 +29,7 @@ type Site struct {
 	Accent      string // color of links and buttons (see ParseAccent), or "" for the default
 	Footer      string // Markdown below each page, or ""
 	Icon        string // id of its own icon, or ""
+	Agents      Mode   // the most that agents and tokens may do; "" for ModeEdit
 	Created     time.Time
 	Published   time.Time // when it first became public; zero if never
 	Version     int64     // increases with each change of settings or members
@@ -215,6 +216,33 @@ func ModeOf(readOnly, proposes bool) Mode {
 		return ModePropose
 	}
 	return ModeRead
+}
+
+// LimitAgent returns the caller with at most the rights that the wiki gives to agents. It
+// returns people, who have no credential for one wiki, unchanged.
+func (s Site) LimitAgent(c Caller) Caller {
+	if c.Wiki == "" || c.Operator {
+		return c
+	}
+	switch s.Agents {
+	case ModeRead:
+		c.ReadOnly, c.Proposes = true, false
+	case ModePropose:
+		c.Proposes = c.Proposes || !c.ReadOnly
+		c.ReadOnly = true
+	}
+	return c
+}
+
+// Allows reports whether an agent of the wiki can have a mode.
+func (s Site) Allows(m Mode) bool {
+	switch s.Agents {
+	case ModeRead:
+		return m == ModeRead
+	case ModePropose:
+		return m != ModeEdit
+	}
+	return true
 }
 
 // Flags returns the flags of Caller.
