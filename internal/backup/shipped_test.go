@@ -2,7 +2,9 @@ package backup
 
 import (
 	"bytes"
+	"compress/flate"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"robot.wtf/internal/background"
 	"robot.wtf/internal/shipping"
 	"robot.wtf/internal/slow"
+	"robot.wtf/internal/sqlite"
 	"robot.wtf/internal/wiki"
 )
 
@@ -176,4 +179,42 @@ func TestShippedLogIsPruned(t *testing.T) {
 	if got, _ := p.restoreMoment(r, Moment{}); got != p.describe() {
 		t.Error("the restored directory differs")
 	}
+}
+
+// A save ships little more than its pages, compressed, even if each is shipped alone.
+func TestShippedBytesPerSave(t *testing.T) {
+	t.Parallel()
+	p := newDataDir(t, "ada")
+	p.startShipping()
+	for i := range 100 { // the size of a wiki doesn't matter
+		p.save("ada", fmt.Sprint("Page", i), strings.Repeat(fmt.Sprint("old text ", i), 500))
+	}
+	p.shipNow()
+	file := filepath.Join(p.data, "wikis", "ada", "wiki.db-wal")
+	tail, err := sqlite.ReadLog(file, sqlite.LogPosition{})
+	p.must(err)
+	before, logged := p.ship.Stats().Bytes, 0
+	const saves = 20
+	for i := range saves {
+		p.save("ada", fmt.Sprint("Page", i), strings.Repeat(fmt.Sprint("new text ", i*i), 300))
+		p.shipNow()
+		var compressed bytes.Buffer
+		w, err := flate.NewWriter(&compressed, flate.DefaultCompression)
+		p.must(err)
+		p.must(sqlite.WalkLog(file, tail.End, func(transaction sqlite.LogTail) bool {
+			for _, page := range transaction.Pages {
+				_, err := w.Write(page)
+				p.must(err)
+			}
+			tail.End = transaction.End
+			return true
+		}))
+		p.must(w.Close())
+		logged += compressed.Len()
+	}
+	shipped := int(p.ship.Stats().Bytes - before)
+	if shipped > 4*logged {
+		t.Errorf("%d bytes were shipped for %d bytes of compressed pages", shipped, logged)
+	}
+	t.Logf("measured: %d bytes shipped per save, %d bytes of compressed pages in the log", shipped/saves, logged/saves)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"robot.wtf/internal/await"
 	"robot.wtf/internal/background"
+	"robot.wtf/internal/slow"
 	"robot.wtf/internal/sqlite"
 )
 
@@ -428,4 +430,100 @@ func TestShipsByItself(t *testing.T) {
 		return stats.Behind.IsZero() && !stats.Last.IsZero()
 	})
 	w.checkRestored()
+}
+
+// Copies that are taken at any moment, while others write and ship, can be brought to
+// the end of the log.
+func TestCopiesWhileShipping(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ship()
+	rounds := 5
+	if slow.Enabled() {
+		rounds = 50
+	}
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			query := []string{"INSERT INTO pages (text) VALUES (hex(randomblob(abs(random() % 9000))))", "DELETE FROM pages WHERE id % 7 = abs(random() % 7)", "UPDATE pages SET text = hex(randomblob(900)) WHERE id % 5 = abs(random() % 5)"}[rand.IntN(3)]
+			w.mu.Lock()
+			_, err := w.db.Exec(query)
+			w.mu.Unlock()
+			if err != nil {
+				done <- err
+				return
+			}
+			w.s.Wrote(ada)
+		}
+	}()
+	type taken struct {
+		file  string
+		after uint64
+	}
+	copies := make([]taken, rounds)
+	copied := background.Start(func() error {
+		for i := range copies {
+			newest, err := w.target.Newest()
+			if err != nil {
+				return err
+			}
+			copies[i] = taken{filepath.Join(w.data, fmt.Sprint("copy", i)), newest}
+			if err := sqlite.Copy(context.Background(), filepath.Join(w.data, ada), copies[i].file); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range rounds {
+		w.s.hold(context.Background())
+		w.must(w.s.Ship(context.Background()))
+	}
+	w.must(copied.Wait())
+	close(stop)
+	w.must(<-done)
+	w.ship()
+	for i, c := range copies {
+		got, err := w.restored(c.after, time.Time{}, c.file)
+		if err != nil || got != w.now() {
+			t.Errorf("copy %d, after object %d: it differs, %v", i, c.after, err)
+		}
+	}
+	w.checkRestored()
+}
+
+// Following a database that was opened again keeps SQLite's locks on its file, without
+// which another process would take it for closed, and remove its log.
+func TestLocksStay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.insert(100)
+	w.ship()
+	locked := func() bool {
+		info, err := os.Stat(filepath.Join(w.data, ada))
+		w.must(err)
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		locks, err := os.ReadFile("/proc/locks") // proc(5)
+		if err != nil || !ok {
+			t.Skip("needs /proc/locks")
+		}
+		return strings.Contains(string(locks), fmt.Sprintf(":%d ", stat.Ino))
+	}
+	w.insert(100)
+	if !locked() {
+		t.Skip("locks aren't visible here")
+	}
+	w.s.shipped[ada].attached = false
+	w.ship()
+	if !w.s.shipped[ada].attached || w.s.Stats().Bases != 1 {
+		t.Fatal("it wasn't followed")
+	}
+	if !locked() {
+		t.Error("the locks are gone")
+	}
 }

@@ -109,7 +109,7 @@ func (s *Shipper) addDatabase(ctx context.Context, o *object, name string) (*sta
 	before := s.shipped[name]
 	if before != nil {
 		if !before.attached {
-			s.attach(before, file)
+			s.attach(ctx, o, before, file)
 		}
 		if before.attached {
 			tail, err := before.readLog(file)
@@ -120,7 +120,7 @@ func (s *Shipper) addDatabase(ctx context.Context, o *object, name string) (*sta
 				return nil, err
 			}
 		}
-		s.attach(before, file) // the database may have been closed, with everything in its file
+		s.attach(ctx, o, before, file) // the database may have been closed, with everything in its file
 		if before.attached {
 			if tail, err := before.readLog(file); err == nil {
 				return addTail(o, name, before, tail)
@@ -133,9 +133,14 @@ func (s *Shipper) addDatabase(ctx context.Context, o *object, name string) (*sta
 // attach makes a state follow the log of a database that was opened again, if the
 // database's file, or it with the beginning of the log, is as the target has it. The
 // rest of the log is then newer, or the same.
-func (s *Shipper) attach(st *state, file string) {
+func (s *Shipper) attach(ctx context.Context, o *object, st *state, file string) {
 	st.attached = false
-	found, err := sumFile(file)
+	copied := o.spool.Name() + ".db"
+	defer os.Remove(copied)
+	if err := sqlite.CopyFile(ctx, file, copied); err != nil {
+		return
+	}
+	found, err := sumFile(copied)
 	if err != nil {
 		return
 	}
@@ -227,7 +232,7 @@ func (s *Shipper) addDifference(ctx context.Context, o *object, name string, bef
 	return after, o.add(name, after, c)
 }
 
-// sumFile sums the pages of a database's file, without its log.
+// sumFile sums the pages of a database's file, which nobody has open.
 func sumFile(file string) (*pageSums, error) {
 	f, err := os.Open(file)
 	if err != nil {

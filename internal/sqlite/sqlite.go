@@ -70,7 +70,8 @@ func Open(file string, o Options) (*sql.DB, error) {
 	if o.Derived {
 		writing[slices.Index(writing, "synchronous(FULL)")] = "synchronous(OFF)"
 	}
-	if o.KeepLog {
+	if o.KeepLog { // a log that grows costs more than one that is written again
+		writing[slices.Index(writing, fmt.Sprintf("journal_size_limit(%d)", logLimit))] = fmt.Sprintf("journal_size_limit(%d)", keptLogLimit)
 		writing = append(writing, "wal_autocheckpoint(0)")
 	}
 	mode := "rwc"
@@ -102,6 +103,9 @@ const pageMemory = 8 << 20
 // logLimit is the size in bytes that a write-ahead log is cut down to after a large
 // transaction.
 const logLimit = 4 << 20
+
+// keptLogLimit is the limit of logs that the caller moves, which happens less often.
+const keptLogLimit = 4 * logLimit
 
 // TruncateLog moves the write-ahead log into the database's file and empties it. q is
 // a *sql.DB or *sql.Conn. It fails with ErrBusy if others are reading or writing.
@@ -171,7 +175,22 @@ func Copy(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	return errors.Join(copyDatabase(ctx, db, to), db.Close())
+}
+
+// CopyFile copies the file of a database without its write-ahead log. Nobody may move the
+// log meanwhile. A process mustn't open the file of a database that it has open itself:
+// closing it would end SQLite's locks (https://sqlite.org/howtocorrupt.html, 2.2).
+func CopyFile(ctx context.Context, from, to string) error {
+	db, err := OpenCopy(from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(copyDatabase(ctx, db, to), db.Close())
+}
+
+// copyDatabase copies a database page by page.
+func copyDatabase(ctx context.Context, db *sql.DB, to string) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
