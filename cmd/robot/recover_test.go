@@ -1,40 +1,53 @@
 package main
 
 import (
-	"bytes"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"robot.wtf/internal/service"
 	"robot.wtf/internal/store"
 	"robot.wtf/internal/wiki"
 )
 
-// A copy from before an erasure has the erased text again. The operator must hear
-// about it, because it isn't recorded anywhere.
-func TestRestoreWarnsOfErasures(t *testing.T) {
-	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "robot.db"), func() time.Time { return now })
+// A wiki restored from a backup after its deletion looks as it did.
+func TestLooksAreRestored(t *testing.T) {
+	t.Parallel()
+	ctx, file := t.Context(), filepath.Join(t.TempDir(), "robot.db")
+	db, err := store.Open(ctx, file, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	ada := wiki.User{DID: "did:plc:ada", Username: "ada"}
-	if err := db.SaveUser(t.Context(), ada); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.CreateSite(t.Context(), ada, "ada", nil, 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.RecordErasure(t.Context(), ada.DID, "ada"); err != nil {
-		t.Fatal(err)
-	}
-	for taken, want := range map[time.Time]int{now.Add(-time.Hour): 1, now.Add(time.Hour): 0} {
-		var out bytes.Buffer
-		if err := warnOfErasures(t.Context(), &service.Service{Store: db}, "ada", taken, &out); err != nil || strings.Count(out.String(), "WARNING") != want {
-			t.Errorf("a copy of %v: %q, %v", taken, out.String(), err)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
+	}
+	must(db.CreateSite(ctx, wiki.User{DID: "did:plc:ada", Handle: "ada.test"}, "ada", nil, 1))
+	if _, icon, err := siteIn(ctx, file, "ada"); icon != nil || err != nil {
+		t.Errorf("a wiki without an icon: %+v, %v", icon, err)
+	}
+	must(db.UpdateSite(ctx, "did:plc:ada", wiki.Site{Slug: "ada", Accent: "#0b5a66", Footer: "By *Ada*"}))
+	must(db.SetSiteIcon(ctx, "did:plc:ada", "ada", store.SiteIcon{MIME: "image/png", Data: []byte("picture")}))
+	was, icon, err := siteIn(ctx, file, "ada")
+	must(err)
+	if icon == nil || string(icon.Data) != "picture" || was.Icon != icon.ID {
+		t.Fatalf("icon %+v of %+v", icon, was)
+	}
+	must(db.DropSite(ctx, "ada"))
+	if _, err := db.SiteIcon(ctx, "ada"); err == nil {
+		t.Error("a deleted wiki keeps its icon")
+	}
+	_, err = db.ReinstateSite(ctx, was, nil, 1)
+	must(err)
+	site, err := db.Site(ctx, "ada")
+	must(err)
+	if site.Accent != "#0b5a66" || site.Footer != "By *Ada*" || site.Icon != "" {
+		t.Errorf("reinstated: %+v", site)
+	}
+	must(db.SetSiteIcon(ctx, store.Operator, "ada", *icon))
+	if again, err := db.SiteIcon(ctx, "ada"); err != nil || again.ID != icon.ID {
+		t.Errorf("%+v, %v", again, err)
 	}
 }
