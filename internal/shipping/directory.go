@@ -81,7 +81,7 @@ func (d Directory) put(o *object, recipients []age.Recipient) (int64, error) {
 	if len(recipients) > 0 {
 		ext = sealedExt
 	}
-	name := filepath.Join(string(d), fmt.Sprintf("%012d-%s%s", o.header.Number, o.header.Time.Format(objectTime), ext))
+	name := filepath.Join(string(d), fmt.Sprintf("%015d-%s%s", o.header.Number, o.header.Time.Format(objectTime), ext))
 	making := filepath.Join(string(d), durable.TempPrefix+"object") // there is one shipper
 	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
@@ -100,14 +100,15 @@ func (d Directory) put(o *object, recipients []age.Recipient) (int64, error) {
 	return counted.n, nil
 }
 
-// Prune deletes all objects up to a number, and returns how many there were.
+// Prune deletes all objects up to a number except for the newest object, and returns how
+// many there were.
 func (d Directory) Prune(until uint64) (int, error) {
 	all, err := d.List()
 	if err != nil {
 		return 0, err
 	}
 	removed := 0
-	for _, o := range all {
+	for _, o := range all[:max(0, len(all)-1)] {
 		if o.Number > until {
 			break
 		}

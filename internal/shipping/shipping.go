@@ -333,7 +333,9 @@ func (s *Shipper) shipObject(ctx context.Context, names []string) (rest []string
 	return names, errors.Join(failed...)
 }
 
-// findNumber looks up the newest number in the target before the first object.
+// findNumber finds a number that is above that of every earlier object, before the first
+// one: snapshots name the objects that they contain by number. Even without the older
+// objects, numbers that begin with the time grow.
 func (s *Shipper) findNumber() error {
 	if s.number > 0 {
 		return nil
@@ -342,7 +344,7 @@ func (s *Shipper) findNumber() error {
 	if err != nil {
 		return fmt.Errorf("shipping: %w", err)
 	}
-	s.number = newest
+	s.number = max(newest, uint64(s.o.Now().UnixMilli()))
 	return nil
 }
 
