@@ -110,8 +110,8 @@ Object.assign(openTemplate, {
       headers: { authorization: "Bearer " + secret, "content-type": "application/json", accept: "application/json, text/event-stream" }, body: JSON.stringify(call),
     });
     await p.goto(ada + "/-/proposals");
-    await p.getByRole("link", { name: /^Look at/ }).click();
-    await p.getByRole("link", { name: /^Edit first/ }).click();
+    await p.getByRole("link", { name: /^Look at/ }).first().click();
+    await p.getByRole("link", { name: /^Edit first/ }).first().click();
     return p.waitForURL(/page=/).then(() => p.reload());
   },
   giveback: async (p, visitor) => {
