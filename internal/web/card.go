@@ -83,18 +83,13 @@ func (h *Handler) showCard(v *visit) error {
 	if err != nil {
 		return err
 	}
-	header := v.w.Header()
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	header.Set("Content-Type", "image/png")
-	header.Set("Etag", tag)
-	header["Cache-Control"] = publicCache
+	v.w.Header().Set("Etag", tag)
 	if sameTag(v.r, tag) {
+		v.w.Header()["Cache-Control"] = publicCache
 		v.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	header.Set("Content-Length", strconv.Itoa(len(picture)))
-	v.w.WriteHeader(http.StatusOK)
-	_, _ = v.w.Write(picture)
+	writePicture(v, "image/png", publicCache[0], picture)
 	return nil
 }
 

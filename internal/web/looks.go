@@ -6,10 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"robot.wtf/internal/pages"
@@ -61,13 +59,7 @@ func (h *Handler) serveIcon(v *visit) error {
 	if icon.ID != v.param("id") {
 		return fmt.Errorf("web: icon %q: %w", v.param("id"), wiki.ErrNotFound)
 	}
-	header := v.w.Header()
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	header.Set("Content-Type", icon.MIME)
-	header.Set("Cache-Control", "private, max-age=31536000, immutable")
-	header.Set("Content-Length", strconv.Itoa(len(icon.Data)))
-	v.w.WriteHeader(http.StatusOK)
-	_, _ = v.w.Write(icon.Data)
+	writePicture(v, icon.MIME, "private, max-age=31536000, immutable", icon.Data)
 	return nil
 }
 
