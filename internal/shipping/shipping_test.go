@@ -351,7 +351,11 @@ func TestTargetAway(t *testing.T) {
 	w.must(os.Rename(string(w.target), away))
 	w.must(os.WriteFile(string(w.target), nil, 0o600))
 	since := w.clock
-	w.insert(70 << 20) // more than maxLog
+	if slow.Enabled() {
+		w.insert(70 << 20) // more than maxLog
+	} else {
+		w.insert(100)
+	}
 	w.clock = w.clock.Add(time.Minute)
 	w.insert(100)
 	for range 2 {
@@ -438,7 +442,7 @@ func TestCopiesWhileShipping(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.ship()
-	rounds := 5
+	rounds := 3
 	if slow.Enabled() {
 		rounds = 50
 	}
