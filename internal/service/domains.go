@@ -16,6 +16,10 @@ func (s *Service) domainNames() tenant.Names {
 	return outbound.Resolver(outboundOptions(s.o.Config, s.background))
 }
 
+// loadDomains reads the own domains into memory, so that no request waits for that. A
+// failure is reported by the requests that need them.
+func (s *Service) loadDomains(ctx context.Context) { s.domainSlug(ctx, "") }
+
 // domainSlug returns the slug of the wiki whose own domain a host is, or "".
 func (s *Service) domainSlug(ctx context.Context, host string) string {
 	return s.Session.DomainResource(ctx, host).Slug

@@ -61,6 +61,7 @@ func (s *Service) Handler(people []wiki.User) (*server.Server, error) {
 	agents := mcpserver.New(mcpserver.Options{
 		Pages: s.Pages, Tenant: s.Tenant, Session: s.Session, Limits: s.limits, Name: cfg.ServiceName(), Version: s.o.Version, Background: s.background, Now: now, Log: log,
 	})
+	s.loadDomains(context.Background())
 	front := server.New(server.Options{
 		Host:   cfg.Host,
 		Home:   origins.Platform(),
