@@ -46,7 +46,7 @@ func selectSnapshots(times []time.Time, now time.Time) []bool {
 // Prune deletes expired snapshots, then the objects that no remaining snapshot
 // uses, and returns the number of snapshots deleted. It deletes no objects if any
 // remaining snapshot can't be read. It also deletes the shipped log from before the
-// oldest snapshot of the last two days.
+// oldest snapshot of the last two days, and damaged objects after 35 days.
 func (r *Repository) Prune() (int, error) {
 	names, err := r.Snapshots()
 	if err != nil {
@@ -78,7 +78,7 @@ func (r *Repository) Prune() (int, error) {
 		}
 		removed++
 	}
-	if err := r.pruneLog(names, times); err != nil {
+	if err := errors.Join(r.pruneLog(names, times), r.pruneDamaged()); err != nil {
 		return removed, fmt.Errorf("backup: prune: %w", err)
 	}
 	if removed == 0 {
@@ -105,6 +105,25 @@ func (r *Repository) pruneLog(names []string, times []time.Time) error {
 			_, err = shipping.LogIn(r.dir).Prune(s.Log)
 		}
 		return err
+	}
+	return nil
+}
+
+// pruneDamaged deletes quarantined objects that no snapshot of the last 35 days could
+// have stored.
+func (r *Repository) pruneDamaged() error {
+	list, err := os.ReadDir(r.path("damaged"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range list {
+		info, err := e.Info()
+		if err == nil && r.now().Sub(info.ModTime()) > keepDaily {
+			err = os.Remove(r.path("damaged", e.Name()))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -218,3 +218,22 @@ func TestShippedBytesPerSave(t *testing.T) {
 	}
 	t.Logf("measured: %d bytes shipped per save, %d bytes of compressed pages in the log", shipped/saves, logged/saves)
 }
+
+// Damaged objects go with the backups that they belonged to.
+func TestDamagedObjectsArePruned(t *testing.T) {
+	t.Parallel()
+	p := newDataDir(t, "ada")
+	r := p.repository()
+	p.must(os.MkdirAll(filepath.Join(p.dir, "damaged"), 0o700))
+	for name, days := range map[string]int{"old": 36, "new": 34} {
+		file := filepath.Join(p.dir, "damaged", name)
+		p.must(os.WriteFile(file, nil, 0o600))
+		p.must(os.Chtimes(file, time.Time{}, p.now.AddDate(0, 0, -days)))
+	}
+	p.backUp(r)
+	left, err := filepath.Glob(filepath.Join(p.dir, "damaged", "*"))
+	p.must(err)
+	if len(left) != 1 || filepath.Base(left[0]) != "new" {
+		t.Errorf("left: %q", left)
+	}
+}
