@@ -16,6 +16,7 @@ var realSleeps = map[string]string{
 	"cmd/robot/hostile_test.go:readersRound":                              "lets a flood build up before its effect is measured",
 	"cmd/robot/restart_test.go:TestRestartUnderLoadFailsNothing":          "writers that pause, so that the wiki isn't full before the test ends",
 	"cmd/robot/shipping_test.go:TestLosingTheMachineAtRandom":             "a writer that pauses, so that a round has a number of saves that a backup can follow",
+	"internal/service/shipcost_test.go:TestShippingCost":                  "saves at the pace of a busy wiki",
 	"internal/backup/backup_test.go:TestKilledBackup":                     "kills a process after a part of its time",
 	"internal/budget/slots_test.go:waitInOrder":                           callersUseSynctest,
 	"internal/content/crash_test.go:addLine":                              "a person who types while others save",
