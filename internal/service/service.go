@@ -128,8 +128,9 @@ func (s *Service) open(ctx context.Context) (err error) {
 		Store: s.Store, Content: s.Content, Limits: s.o.Config.Limits, WikisPerPerson: s.o.Config.WikisPerPerson, Contact: s.o.Config.Contact, Local: s.o.Config.Home(), Names: s.domainNames(), Host: s.o.Config.Host, OwnDomains: s.o.Config.OwnDomains, People: directory{s}, NameKey: names, Signup: signupPolicy(s.o.Config), Forget: s.Forget, Reported: s.notifyReport, Background: s.background, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Webhooks = webhook.New(webhook.Options{
-		Tenant: s.Tenant, Pages: s.Pages, Client: outbound.New(outboundOptions(s.o.Config, s.background)), WikiOrigin: s.o.Origins.Wiki,
-		Name: s.o.Config.ServiceName(), Background: s.background, Delivered: s.Metrics.Delivered, Now: s.o.Now, Log: s.o.Log,
+		Tenant: s.Tenant, Pages: s.Pages, Client: outbound.New(outboundOptions(s.o.Config, s.background)),
+		WikiOrigin: func(slug string) string { return s.Session.Home(context.Background(), slug) }, // own domains are in memory
+		Name:       s.o.Config.ServiceName(), Background: s.background, Delivered: s.Metrics.Delivered, Now: s.o.Now, Log: s.o.Log,
 	})
 	s.Session, err = session.New(session.Options{
 		Store: s.Store, KeyDir: s.KeyDir(),

@@ -44,8 +44,8 @@ type Options struct {
 	Pages  *pages.Service
 	// Client sends the messages. Redirects aren't followed, whatever it says.
 	Client     *http.Client
-	WikiOrigin func(slug string) string
-	Name       string // of the service, for the User-Agent
+	WikiOrigin func(slug string) string // of the host where people read a wiki
+	Name       string                   // of the service, for the User-Agent
 	Background *background.Workers
 	Delivered  func(ok bool) // called after each attempt; may be nil
 	Now        func() time.Time
