@@ -12,7 +12,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"robot.wtf/internal/background"
 	"robot.wtf/internal/config"
 	"robot.wtf/internal/service"
 )
@@ -79,16 +78,14 @@ func (c devCommand) serve(ctx context.Context, cfg config.Config, listener net.L
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(os.Stderr, "preparing the example wikis…")
 	clock := &clock{}
 	s, err := service.Open(ctx, service.Options{Config: cfg, Origins: origins, Version: version(), People: seededPeople{}, Now: clock.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	slow := s.Background().AfterFunc(background.Job{Work: "seed"}, time.Second, func() { fmt.Fprintln(os.Stderr, "creating the initial pages…") })
-	err = seed(ctx, s, clock, seedWikis())
-	slow.Stop()
-	if err != nil {
+	if err := seed(ctx, s, clock, seedWikis()); err != nil {
 		return err
 	}
 	updateHelp(ctx, s, cfg.Host, log)

@@ -14,6 +14,7 @@ import (
 type landingPage struct {
 	Frame
 	SignIn string
+	People []wiki.User // to sign in as, in development
 	Public []wiki.Site // showcased wikis, chosen by the operator
 	Limits wiki.Limits
 	// MaxWikis is how many wikis a person can own.
@@ -22,7 +23,7 @@ type landingPage struct {
 }
 
 func (h *Handler) showLanding(v *visit) error {
-	p := &landingPage{Frame: h.frame(v, h.o.Name), Rates: h.o.Limits.Rates()}
+	p := &landingPage{Frame: h.frame(v, h.o.Name), Rates: h.o.Limits.Rates(), People: h.o.People}
 	p.Limits, p.MaxWikis = h.o.Tenant.Limits()
 	p.Canonic = h.o.Platform + "/"
 	if v.caller.Anonymous() {

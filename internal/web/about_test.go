@@ -42,6 +42,15 @@ func TestShowcase(t *testing.T) {
 	w.as("ada").get(testPlatform+"/").want(http.StatusOK).lacks("A weather station.", testOrigin("ada"))
 }
 
+// The landing page of a development service says so, and offers its people.
+func TestLandingInDevelopment(t *testing.T) {
+	t.Parallel()
+	w := newTestWiki(t)
+	w.anonymous().get(testPlatform+"/").want(http.StatusOK).has("This is a development service", `name="username" value="ada"`, `value="bob"`, `value="cleo"`, `value="dan"`)
+	w.web.o.People = nil
+	w.anonymous().get(testPlatform+"/").want(http.StatusOK).lacks("development", "/auth/dev")
+}
+
 // Pages show the name and contact of the service, and the operator's own terms.
 func TestServiceNamesItself(t *testing.T) {
 	t.Parallel()
