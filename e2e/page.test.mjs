@@ -119,7 +119,7 @@ test("diagrams are drawn in a frame when they come into view, and enlarged", asy
     await large.getByRole("button", { name: "Larger" }).click();
     assert.ok((await large.locator("svg").boundingBox()).width > before);
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/diagram-large-${name}.png` });
-    await page.keyboard.press("Escape");
+    page.keyboard.press("Escape").catch(() => {}); // has no answer if the focus is in the frame, which goes away
     await page.waitForSelector("dialog.large", { state: "detached" });
     assert.deepEqual(violations, [], name);
     await context.close();
