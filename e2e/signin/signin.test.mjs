@@ -141,7 +141,7 @@ test("a new person signs in, creates a wiki and saves a page", { skip }, async (
   await page.getByLabel("Name of your wiki").fill("alice");
   await page.getByText("alice.robot.wtf.internal is available").waitFor();
   await page.getByRole("button", { name: "Create the wiki" }).click();
-  await page.waitForURL("https://alice.robot.wtf.internal/-/connect");
+  await page.waitForURL("https://alice.robot.wtf.internal/-/welcome");
   await page.getByRole("button", { name: "Account of Alice Liddell" }).waitFor();
   const face = page.locator("button.face img");
   assert.deepEqual(await face.evaluate((img) => [img.naturalWidth, img.naturalHeight, new URL(img.src).origin]), [96, 72, aliceWiki], "her avatar is scaled down and served from her wiki's host");
@@ -230,7 +230,7 @@ test("a wiki follows its owner's account, not the handle", { skip }, async () =>
   let page = await newVisitor();
   await signIn(page, "frida.test", "some-pass-1234", `${platformURL}/app/create`);
   await page.getByRole("button", { name: "Create the wiki" }).click();
-  await page.waitForURL("https://frida.robot.wtf.internal/-/connect");
+  await page.waitForURL("https://frida.robot.wtf.internal/-/welcome");
   await page.context().close();
 
   await xrpc("com.atproto.admin.updateAccountHandle", { did: first.did, handle: "moved.test" });
@@ -590,7 +590,7 @@ for (const [where, url, args] of [
   const owner = await newVisitor();
   await owner.goto(home.link);
   await owner.getByRole("main").getByRole("button", { name: "Sign in" }).click();
-  await owner.waitForURL(`${url}/`);
+  await owner.waitForURL(`${url}/-/welcome`);
   await linkAccount(owner, url, "alice.test");
   await authorizeAtPDS(owner, alicePassword, (at) => at.href.startsWith(`${url}/-/account`));
   await owner.getByText("alice.test", { exact: true }).waitFor();
@@ -629,7 +629,7 @@ test("at home behind https, a passkey signs the owner in", { skip }, async () =>
   await devtools.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true } });
   await owner.goto(home.link);
   await owner.getByRole("main").getByRole("button", { name: "Sign in" }).click();
-  await owner.waitForURL(`${homeURL}/`);
+  await owner.waitForURL(`${homeURL}/-/welcome`);
   await owner.goto(`${homeURL}/-/account`);
   await owner.getByRole("button", { name: "Add a passkey" }).click();
   await owner.getByText("From now on you can sign in with this passkey").waitFor();
@@ -672,7 +672,7 @@ test("an invitation lets one new account sign in, and nobody else", { skip }, as
   await guest.getByRole("button", { name: "Sign in" }).click();
   await authorizeAtPDS(guest, "some-pass-1234", `${platformURL}/app/create`);
   await guest.getByRole("button", { name: "Create the wiki" }).click();
-  await guest.waitForURL("https://erin.robot.wtf.internal/-/connect");
+  await guest.waitForURL("https://erin.robot.wtf.internal/-/welcome");
 
   await uninvited.goto(link);
   await uninvited.getByRole("heading", { name: "This invitation can’t be used" }).waitFor();
