@@ -18,7 +18,7 @@ const installed = existsSync(path.join(here, "node_modules/better-sqlite3/build/
 const skip = installed ? false : "the PDS isn't installed, see README.md";
 const platformURL = "https://robot.wtf.internal";
 const homeListen = "127.0.0.1:18081", homeURL = "https://home.robot.wtf.internal";
-let lab, robot, startRobot, startHome, browser, dns, tempDir;
+let lab, robot, homeProcess, startRobot, startHome, browser, dns, tempDir;
 let silentDNS = false; // the DNS server doesn't answer
 
 // waitForLine waits until a process prints a line that contains a marker.
@@ -32,6 +32,13 @@ const waitForLine = (child, marker) => new Promise((resolve, reject) => {
   child.stderr.on("data", (data) => process.env.ROBOT_E2E_LOUD && process.stderr.write(data));
   child.on("exit", (code) => reject(new Error(`exited with ${code} before printing "${marker}": ${text}`)));
 });
+
+// stop ends a process, if it runs.
+async function stop(child) {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  await new Promise((done) => child.once("exit", done));
+}
 
 before(async () => {
   if (skip) return;
@@ -62,9 +69,10 @@ before(async () => {
     await waitForLine(robot, "is ready at");
   };
   startHome = async (...more) => {
-    const home = spawn(binary, ["home", "--name", "ada", "--data", path.join(tempDir, "home"), "--listen", homeListen, "--no-semantic-search", "--atproto", ...testFlags, ...more], { env });
-    const link = (await waitForLine(home, "Sign in")).match(/^Sign in (\S+)/)[1];
-    return { link, stop: () => new Promise((done) => { home.once("exit", done); home.kill("SIGTERM"); }) };
+    await stop(homeProcess); // one left by a test that failed
+    homeProcess = spawn(binary, ["home", "--name", "ada", "--data", path.join(tempDir, "home"), "--listen", homeListen, "--no-semantic-search", "--atproto", ...testFlags, ...more], { env });
+    const link = (await waitForLine(homeProcess, "Sign in")).match(/^Sign in (\S+)/)[1];
+    return { link, stop: () => stop(homeProcess) };
   };
   await startRobot();
   const { chromium } = await import("playwright-core");
@@ -77,6 +85,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
+  await stop(homeProcess);
   robot?.kill("SIGTERM");
   lab?.process?.kill("SIGTERM");
   dns?.close();
